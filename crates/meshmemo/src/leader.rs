@@ -1,0 +1,429 @@
+//! The leader's part of the flow: what one request does for all who ask for the same.
+//!
+//! 1. [`find_below`]: once more memory, then the lower tiers; a hit back-fills the nearer ones;
+//! 2. [`hold_lease`]: among machines, one generates;
+//! 3. [`make`]: derived from another variant, or generated; validated either way;
+//! 4. [`store`]: memory, then the tiers that the answer waits for;
+//! 5. the flight lands, and all who wait have their answer;
+//! 6. [`Afterwards`]: the tiers that the answer does not wait for, then the lease is given back.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Either, join_all, select};
+
+use crate::backend::{Freshness, Request};
+use crate::cache::EntryOptions;
+use crate::entry::{Entry, Meta, Stored, read_entry};
+use crate::error::{Error, ErrorKind, Result};
+use crate::flight::Guard;
+use crate::guarded_tier::GuardedTier;
+use crate::key::{Digest, Key};
+use crate::lease::{Acquired, HeldLease};
+use crate::limits::{LEASE_ROUNDS_MAX, WRITES_BEHIND_MAX};
+use crate::outcome::Outcome;
+use crate::result_cache::{MEMORY, ResultCache};
+use crate::ticket::Ticket;
+use crate::tier::{Address, MissReason, Selector, Writing};
+
+/// Which part a request had in its flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Leader,
+    Follower,
+}
+
+/// What a flight brings to all who wait for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Published {
+    pub(crate) stored: Arc<dyn Stored>,
+    pub(crate) source: Source,
+    pub(crate) queue: Duration,
+    pub(crate) generate: Duration,
+}
+
+/// Where a flight's result came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A tier had it.
+    Tier(&'static str),
+    /// Another variant of it was in the cache.
+    Derived,
+    /// It was generated for this flight.
+    Generated { is_stored: bool },
+    /// It was derived from a variant that somebody else's flight generated.
+    GeneratedElsewhere,
+}
+
+impl Published {
+    pub(crate) fn found(stored: Arc<dyn Stored>, tier: &'static str) -> Self {
+        let source = Source::Tier(tier);
+        Self { stored, source, queue: Duration::ZERO, generate: Duration::ZERO }
+    }
+}
+
+impl Role {
+    /// Returns whether a flight's result answers a request with this role. One that wants a fresh
+    /// result is not answered by what somebody else found in a tier.
+    pub(crate) fn accepts(self, freshness: Freshness, result: &Result<Published>) -> bool {
+        let is_cached =
+            |published: &Published| matches!(published.source, Source::Tier(_) | Source::Derived);
+        !(self == Self::Follower
+            && freshness == Freshness::Refresh
+            && result.as_ref().is_ok_and(is_cached))
+    }
+
+    /// Says how a request with this role was answered; `source` is `None` for a failure.
+    pub(crate) fn outcome(self, freshness: Freshness, source: Option<Source>) -> Outcome {
+        let is_stored = source == Some(Source::Generated { is_stored: true });
+        match (self, source) {
+            _ if matches!(freshness, Freshness::Bypass | Freshness::Refresh) => {
+                Outcome::Bypass { is_stored }
+            }
+            (_, Some(Source::Tier(tier))) => Outcome::Hit { tier },
+            (_, Some(Source::Derived)) => Outcome::Derived,
+            (_, Some(Source::GeneratedElsewhere)) | (Self::Follower, _) => Outcome::Coalesced,
+            (Self::Leader, _) => Outcome::Miss { is_stored },
+        }
+    }
+}
+
+/// The work of a flight, on its way to become a task.
+#[derive(Debug)]
+pub(crate) struct Leader {
+    cache: ResultCache,
+    guard: Guard<Key, Result<Published>>,
+    request: Request,
+    on_behalf_of: Option<Key>,
+}
+
+impl Leader {
+    pub(crate) fn new(
+        cache: ResultCache,
+        guard: Guard<Key, Result<Published>>,
+        request: Request,
+        on_behalf_of: Option<Key>,
+    ) -> Self {
+        Self { cache, guard, request, on_behalf_of }
+    }
+
+    /// Runs to the end whoever leaves. What is abandoned rather than failed, a waiter takes over.
+    pub(crate) async fn run(self) {
+        let Self { cache, guard, request, on_behalf_of } = self;
+        let ticket = guard.ticket().clone();
+        let registration = cache.inner.tickets.register(request.key(), ticket.clone());
+        let mut afterwards = Afterwards::default();
+        let work = cache.lead(&request, &ticket, on_behalf_of, &mut afterwards);
+        match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(Err(error))
+                if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::NotCached) =>
+            {
+                drop(guard);
+            }
+            Ok(result) => guard.land(result),
+            Err(_panic) => {
+                let message = "the generation ended in a panic";
+                guard.land(Err(Error::new(ErrorKind::BackendFailed, message)));
+            }
+        }
+        cache.finish(afterwards, &ticket).await;
+        drop(registration);
+    }
+}
+
+/// What a leader does after the answer is out.
+#[derive(Default)]
+struct Afterwards {
+    writes: Vec<(Arc<Entry>, Arc<GuardedTier>)>,
+    unfinished: Vec<BoxFuture<'static, bool>>,
+    lease: Option<Box<dyn HeldLease>>,
+}
+
+/// A result that no tier has yet.
+struct Made {
+    entry: Arc<Entry>,
+    is_derived: bool,
+    source: Source,
+    queue: Duration,
+    generate: Duration,
+}
+
+impl ResultCache {
+    async fn lead(
+        &self,
+        request: &Request,
+        ticket: &Ticket,
+        on_behalf_of: Option<Key>,
+        afterwards: &mut Afterwards,
+    ) -> Result<Published> {
+        let is_refresh = request.freshness == Freshness::Refresh;
+        let is_derived = request.generation.variants().source_of(&request.variant).is_some();
+        if !is_refresh && let Some(found) = self.find_below(request, ticket, afterwards).await {
+            return Ok(found);
+        }
+        if !is_derived
+            && let Some(found) = self.hold_lease(request, ticket, afterwards).await
+            && !is_refresh
+        {
+            return Ok(found);
+        }
+        let made = self.make(request).await?;
+        let is_stored = self.store(&made.entry, ticket, afterwards).await;
+        if is_refresh && !made.is_derived {
+            self.remove_derived(request, on_behalf_of).await;
+        }
+        let source = match made.source {
+            Source::Generated { .. } => Source::Generated { is_stored },
+            source => source,
+        };
+        let (queue, generate) = (made.queue, made.generate);
+        Ok(Published { stored: made.entry, source, queue, generate })
+    }
+
+    /// Makes a result that nobody else is to have.
+    pub(crate) async fn make_unkept(&self, request: &Request) -> Result<Published> {
+        let Made { entry, queue, generate, .. } = self.make(request).await?;
+        let source = Source::Generated { is_stored: false };
+        Ok(Published { stored: entry, source, queue, generate })
+    }
+
+    /// Looks in memory once more (the previous flight may have landed since the first look), then
+    /// in the lower tiers.
+    async fn find_below(
+        &self,
+        request: &Request,
+        ticket: &Ticket,
+        afterwards: &mut Afterwards,
+    ) -> Option<Published> {
+        let key = request.key();
+        if let Some(entry) = self.inner.memory.hit(self.inner.memory.hash(&key), &key) {
+            return Some(Published::found(entry, MEMORY));
+        }
+        for (depth, tier) in self.inner.tiers.iter().enumerate() {
+            let Ok(stored) = tier.open(Address::Key(key)).await else { continue };
+            let meta = stored.meta();
+            if meta.key != key || meta.is_expired(self.inner.clock.wall()) {
+                tier.count_miss(MissReason::Expired);
+                continue;
+            }
+            if meta.size_bytes > self.inner.memory.config().max_bytes {
+                tier.count_hit();
+                return Some(Published::found(stored, tier.name()));
+            }
+            match read_entry(&*stored).await {
+                Ok(entry) => {
+                    tier.count_hit();
+                    let entry = Arc::new(entry);
+                    self.keep_in_memory(&entry, ticket);
+                    let nearer = self.inner.tiers[..depth].iter().map(Arc::clone);
+                    afterwards.writes.extend(nearer.map(|tier| (Arc::clone(&entry), tier)));
+                    return Some(Published::found(entry, tier.name()));
+                }
+                Err(_) => tier.count_miss(MissReason::Corrupt),
+            }
+        }
+        None
+    }
+
+    /// Waits for the key's lease, and then looks in the tiers once more: its last holder may have
+    /// published. Without leases, or if they fail, single-flight holds on this machine.
+    async fn hold_lease(
+        &self,
+        request: &Request,
+        ticket: &Ticket,
+        afterwards: &mut Afterwards,
+    ) -> Option<Published> {
+        let lease = self.inner.lease.as_ref()?;
+        for _ in 0..LEASE_ROUNDS_MAX {
+            match lease.acquire(request.key()).await.ok()? {
+                Acquired::Held(held) => {
+                    afterwards.lease = Some(held);
+                    return self.find_below(request, ticket, afterwards).await;
+                }
+                Acquired::Published => {
+                    if let Some(found) = self.find_below(request, ticket, afterwards).await {
+                        return Some(found);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Derives or generates, and validates.
+    async fn make(&self, request: &Request) -> Result<Made> {
+        match request.generation.variants().source_of(&request.variant) {
+            Some(source) => self.derive(request, source).await,
+            None if request.freshness == Freshness::OnlyIfCached => {
+                Err(Error::new(ErrorKind::NotCached, "nothing is generated for this request"))
+            }
+            None => self.generate(request).await,
+        }
+    }
+
+    async fn generate(&self, request: &Request) -> Result<Made> {
+        let generated = request.generation.generate(&request.variant).await;
+        let generated = generated.and_then(|generated| {
+            request.generation.validate(&request.variant, &generated.body)?;
+            Ok(generated)
+        });
+        let mut requests = self.inner.requests.lock();
+        let generated = generated.inspect_err(|_| requests.generation_failures += 1)?;
+        requests.generations += 1;
+        requests.generation_time += generated.cost;
+        drop(requests);
+        let meta = self.describe(request, &generated.body, generated.media_type, generated.cost);
+        Ok(Made {
+            entry: Arc::new(Entry::new(meta, generated.body)),
+            is_derived: false,
+            source: Source::Generated { is_stored: false },
+            queue: generated.queued,
+            generate: generated.cost,
+        })
+    }
+
+    async fn derive(&self, request: &Request, source: &str) -> Result<Made> {
+        let source_request = Request { variant: source.to_owned(), ..request.clone() };
+        let (role, published) = self.resolve(source_request, Some(request.key())).await;
+        let Published { stored, source, queue, generate } = published?;
+        let cost = stored.meta().cost;
+        let body = read_entry(&*stored).await?.body().clone();
+        let derived = request.generation.derive(body, &request.variant).await?;
+        request.generation.validate(&request.variant, &derived.body)?;
+        self.inner.requests.lock().derivations += 1;
+        let meta = self.describe(request, &derived.body, derived.media_type, cost);
+        let source = match role.outcome(Freshness::Cached, Some(source)) {
+            Outcome::Hit { .. } | Outcome::Derived => Source::Derived,
+            Outcome::Coalesced => Source::GeneratedElsewhere,
+            Outcome::Miss { .. } | Outcome::Bypass { .. } => Source::Generated { is_stored: false },
+        };
+        let entry = Arc::new(Entry::new(meta, derived.body));
+        Ok(Made { entry, is_derived: true, source, queue, generate })
+    }
+
+    fn describe(&self, request: &Request, body: &[u8], media_type: String, cost: Duration) -> Meta {
+        let created = self.inner.clock.wall();
+        let ttl = self.inner.memory.config().ttl;
+        Meta {
+            key: request.key(),
+            generation_key: request.generation_key,
+            identity: Arc::clone(&request.identity),
+            variant: request.variant.clone(),
+            label: request.label.clone(),
+            media_type,
+            digest: Digest::of(body),
+            size_bytes: body.len() as u64,
+            cost,
+            created,
+            expires: ttl.and_then(|ttl| created.checked_add(ttl)),
+        }
+    }
+
+    /// Keeps a new entry; returns whether it is kept as durably as configured. The tiers that the
+    /// answer waits for have [`store_wait`](crate::ResultCacheBuilder::store_wait) to do it, and
+    /// go on afterwards if that was not enough.
+    async fn store(
+        &self,
+        entry: &Arc<Entry>,
+        ticket: &Ticket,
+        afterwards: &mut Afterwards,
+    ) -> bool {
+        let mut is_stored = self.keep_in_memory(entry, ticket);
+        let is_awaited = |tier: &&Arc<GuardedTier>| tier.writing == Writing::Awaited;
+        let (awaited, behind): (Vec<_>, Vec<_>) = self.inner.tiers.iter().partition(is_awaited);
+        if !awaited.is_empty() {
+            let writes = awaited.into_iter().map(|tier| {
+                let write = put(Arc::clone(tier), Arc::clone(entry), ticket.clone());
+                select(write, self.inner.spawn.sleep(self.inner.store_wait))
+            });
+            is_stored = false;
+            for write in join_all(writes).await {
+                match write {
+                    Either::Left((is_kept, _)) => is_stored |= is_kept,
+                    Either::Right(((), unfinished)) => afterwards.unfinished.push(unfinished),
+                }
+            }
+        }
+        let behind = behind.into_iter().map(|tier| (Arc::clone(entry), Arc::clone(tier)));
+        afterwards.writes.extend(behind);
+        if !is_stored {
+            self.inner.requests.lock().unstored += 1;
+        }
+        is_stored
+    }
+
+    /// Returns whether the entry is in memory now.
+    fn keep_in_memory(&self, entry: &Arc<Entry>, ticket: &Ticket) -> bool {
+        let Meta { key, digest, cost, .. } = *entry.meta();
+        let options = EntryOptions::new().cost(cost.as_secs_f64());
+        let options = match entry.meta().ttl(self.inner.clock.wall()) {
+            Some(ttl) => options.ttl(ttl),
+            None => options.without_ttl(),
+        };
+        let memory = &self.inner.memory;
+        self.inner.digests.add(digest, key);
+        let outcome = memory.publish(memory.hash(&key), key, Arc::clone(entry), options, ticket);
+        if !outcome.is_stored() {
+            self.inner.digests.remove(digest, key);
+        }
+        outcome.is_stored()
+    }
+
+    /// Removes the variants that were derived from what a refresh has replaced, but for the one
+    /// that it was replaced for.
+    async fn remove_derived(&self, request: &Request, on_behalf_of: Option<Key>) {
+        for variant in request.generation.variants().derived {
+            let key = request.generation_key.key(variant);
+            if Some(key) != on_behalf_of {
+                self.remove(Selector::Key(key)).await;
+            }
+        }
+    }
+
+    async fn finish(&self, afterwards: Afterwards, ticket: &Ticket) {
+        let Afterwards { writes, unfinished, lease } = afterwards;
+        join_all(unfinished).await;
+        if !writes.is_empty() {
+            self.write_behind(writes, ticket).await;
+        }
+        if let Some(lease) = lease {
+            lease.release().await;
+        }
+    }
+
+    /// Writes to the tiers that the answer did not wait for, unless too many leaders are at it.
+    async fn write_behind(&self, writes: Vec<(Arc<Entry>, Arc<GuardedTier>)>, ticket: &Ticket) {
+        let Some(_writer) = Writer::admit(&self.inner.writes_behind) else {
+            self.inner.requests.lock().writes_dropped += writes.len() as u64;
+            return;
+        };
+        for (entry, tier) in writes {
+            tier.put(entry, ticket.clone()).await;
+        }
+    }
+}
+
+/// A place among those who write behind their answers.
+struct Writer<'a> {
+    writers: &'a AtomicUsize,
+}
+
+impl<'a> Writer<'a> {
+    fn admit(writers: &'a AtomicUsize) -> Option<Self> {
+        let writer = Self { writers };
+        (writers.fetch_add(1, Ordering::AcqRel) < WRITES_BEHIND_MAX).then_some(writer)
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.writers.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn put(tier: Arc<GuardedTier>, entry: Arc<Entry>, ticket: Ticket) -> BoxFuture<'static, bool> {
+    async move { tier.put(entry, ticket).await }.boxed()
+}

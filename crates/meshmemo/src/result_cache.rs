@@ -1,0 +1,280 @@
+//! [`ResultCache`]: generate once, serve for ever. The flow of one request:
+//!
+//! 1. memory;
+//! 2. the flight: one request leads, the others wait for it;
+//! 3. the leader's part, as a task of the cache and not of a client ([`leader`](crate::leader)):
+//!    slower tiers, lease, backend, validation, store;
+//! 4. what the flight brought, and what that makes of this request.
+//!
+//! A client that leaves ends nothing but its own wait.
+
+mod builder;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::backend::{Freshness, Request};
+use crate::cache::{Cache, EntryInfo, Removed};
+use crate::clock::Clock;
+use crate::digest_index::DigestIndex;
+use crate::entry::{Entry, Stored};
+use crate::error::{Error, ErrorKind, Result};
+use crate::flight::{Flights, Follower, Joined, Landing};
+use crate::guarded_tier::GuardedTier;
+use crate::key::{Digest, Key};
+use crate::leader::{Leader, Published, Role};
+use crate::lease::Lease;
+use crate::limits::{Limits, TAKEOVERS_MAX};
+use crate::outcome::{Outcome, Served, Timings};
+use crate::result_stats::{RequestStats, ResultStats};
+use crate::spawn::Spawn;
+use crate::sync::Mutex;
+use crate::ticket::Tickets;
+use crate::tier::{Address, Health, Selector};
+pub use builder::ResultCacheBuilder;
+
+/// The name under which memory appears beside the lower tiers.
+pub(crate) const MEMORY: &str = "memory";
+
+/// Keeps the results of generations in memory and in lower tiers, and generates what none has.
+/// Clones share it.
+#[derive(Clone)]
+pub struct ResultCache {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) memory: Cache<Key, Arc<Entry>>,
+    pub(crate) digests: Arc<DigestIndex>,
+    pub(crate) tiers: Vec<Arc<GuardedTier>>,
+    pub(crate) lease: Option<Arc<dyn Lease>>,
+    pub(crate) flights: Flights<Key, Result<Published>>,
+    pub(crate) tickets: Tickets,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) spawn: Arc<dyn Spawn>,
+    pub(crate) store_wait: Duration,
+    pub(crate) writes_behind: AtomicUsize,
+    pub(crate) requests: Mutex<RequestStats>,
+}
+
+/// What a removal removed, and which tiers failed to.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Removal {
+    /// Entries removed, counted once in each tier.
+    pub removed: Removed,
+    /// Tiers that could not remove, with their errors; what they still hold may come back.
+    pub failures: Vec<(&'static str, Error)>,
+}
+
+impl ResultCache {
+    /// Returns the model that `request` asks for, from the nearest tier that has it or from its
+    /// generation.
+    ///
+    /// Cancel safe: a generation that has begun goes on and is kept.
+    ///
+    /// # Errors
+    /// What the generation failed with; all who waited for it get the same. `NotCached` if nothing
+    /// was to be generated. `Shutdown` if the process takes no new work. A lower tier that fails
+    /// is no error but a counted miss.
+    pub async fn get_or_generate(&self, request: Request) -> Result<Served> {
+        let started_at = self.inner.clock.now();
+        let freshness = request.freshness;
+        let (role, result) = self.resolve(request, None).await;
+        let elapsed = self.inner.clock.now().saturating_sub(started_at);
+        self.answer(freshness, role, result, elapsed)
+    }
+
+    /// Looks a model up by the digest of its bytes, and generates nothing.
+    pub async fn find(&self, digest: Digest) -> Option<Arc<dyn Stored>> {
+        for key in self.inner.digests.keys(digest) {
+            if let Some(entry) = self.inner.memory.get(&key)
+                && entry.meta().digest == digest
+            {
+                return Some(entry);
+            }
+        }
+        for tier in &self.inner.tiers {
+            if let Ok(stored) = tier.open(Address::Digest(digest)).await {
+                tier.count_hit();
+                return Some(stored);
+            }
+        }
+        None
+    }
+
+    /// Removes what `selector` selects from every tier. Generations that run now will not bring it
+    /// back.
+    pub async fn remove(&self, selector: Selector) -> Removal {
+        let removed = self.remove_from_memory(selector);
+        let mut removal = Removal { removed, failures: Vec::new() };
+        for tier in &self.inner.tiers {
+            match tier.remove(selector).await {
+                Ok(removed) => {
+                    removal.removed.entries += removed.entries;
+                    removal.removed.bytes += removed.bytes;
+                }
+                Err(error) => removal.failures.push((tier.name(), error)),
+            }
+        }
+        removal
+    }
+
+    /// Lists the entries in memory, the most recently used first.
+    pub fn entries(&self) -> Vec<EntryInfo<Key, Arc<Entry>>> {
+        self.inner.memory.entries()
+    }
+
+    /// Returns the limits of the memory tier.
+    pub fn config(&self) -> Limits {
+        self.inner.memory.config()
+    }
+
+    /// Sets the limits of the memory tier, and evicts before it returns what no longer fits.
+    pub fn reconfigure(&self, limits: Limits) -> Removed {
+        self.inner.memory.reconfigure(limits)
+    }
+
+    /// Returns all counters.
+    pub fn stats(&self) -> ResultStats {
+        let tiers = self.inner.tiers.iter().map(|tier| (tier.name(), tier.stats())).collect();
+        let memory = self.inner.memory.stats();
+        ResultStats { requests: self.inner.requests.lock().clone(), memory, tiers }
+    }
+
+    /// Sets all counters to zero; entries stay.
+    pub fn reset_stats(&self) {
+        self.inner.memory.reset_stats();
+        self.inner.tiers.iter().for_each(|tier| tier.reset_stats());
+        *self.inner.requests.lock() = RequestStats::default();
+    }
+
+    /// Returns how each lower tier is, nearest first.
+    pub fn health(&self) -> Vec<(&'static str, Health)> {
+        self.inner.tiers.iter().map(|tier| (tier.name(), tier.health())).collect()
+    }
+
+    /// Returns how many keys are being looked up in slower tiers or generated right now.
+    pub fn in_flight(&self) -> usize {
+        self.inner.flights.len()
+    }
+
+    /// Walks a request through steps 1 to 3 until it has an answer. `on_behalf_of` names the
+    /// variant for which its source is asked for.
+    ///
+    /// Boxed, because a leader asks for the source of its variant in the same way.
+    pub(crate) fn resolve(
+        &self,
+        request: Request,
+        on_behalf_of: Option<Key>,
+    ) -> BoxFuture<'_, (Role, Result<Published>)> {
+        async move {
+            if request.freshness == Freshness::Bypass {
+                return (Role::Leader, self.make_unkept(&request).await);
+            }
+            let key = request.key();
+            for _ in 0..=TAKEOVERS_MAX {
+                if request.freshness != Freshness::Refresh
+                    && let Some(entry) = self.inner.memory.get(&key)
+                {
+                    return (Role::Follower, Ok(Published::found(entry, MEMORY)));
+                }
+                let (role, follower) = match self.join(key, &request, on_behalf_of) {
+                    Ok(joined) => joined,
+                    Err(error) => return (Role::Leader, Err(error)),
+                };
+                match follower.await {
+                    Landing::Brought(result) if role.accepts(request.freshness, &result) => {
+                        return (role, Result::clone(&result));
+                    }
+                    Landing::Abandoned if request.freshness == Freshness::OnlyIfCached => {
+                        let message = "the model is not in the cache, and was not to be generated";
+                        return (role, Err(Error::new(ErrorKind::NotCached, message)));
+                    }
+                    Landing::Brought(_) | Landing::Abandoned => {}
+                }
+            }
+            let message = "the generation was given up again and again";
+            (Role::Follower, Err(Error::new(ErrorKind::Cancelled, message)))
+        }
+        .boxed()
+    }
+
+    /// Joins the key's flight; a leader's work is started as a task of the cache.
+    fn join(
+        &self,
+        key: Key,
+        request: &Request,
+        on_behalf_of: Option<Key>,
+    ) -> Result<(Role, Follower<Key, Result<Published>>)> {
+        match self.inner.flights.join(self.inner.memory.hash(&key), &key) {
+            Joined::Follower(follower) => Ok((Role::Follower, follower)),
+            Joined::Leader(guard) => {
+                let follower = guard.follower();
+                let leader = Leader::new(self.clone(), guard, request.clone(), on_behalf_of);
+                self.inner.spawn.spawn(leader.run().boxed())?;
+                Ok((Role::Leader, follower))
+            }
+        }
+    }
+
+    /// Says what the flight's end makes of this request, and counts it.
+    fn answer(
+        &self,
+        freshness: Freshness,
+        role: Role,
+        result: Result<Published>,
+        elapsed: Duration,
+    ) -> Result<Served> {
+        let source = result.as_ref().ok().map(|published| published.source);
+        let outcome = role.outcome(freshness, source);
+        let mut requests = self.inner.requests.lock();
+        requests.count(outcome);
+        let published = result?;
+        if matches!(outcome, Outcome::Hit { .. } | Outcome::Derived | Outcome::Coalesced) {
+            requests.saved_time += published.stored.meta().cost;
+        }
+        drop(requests);
+        let (queue, generate) = match outcome {
+            Outcome::Miss { .. } | Outcome::Bypass { .. } => (published.queue, published.generate),
+            _ => (Duration::ZERO, Duration::ZERO),
+        };
+        let lookup = elapsed.saturating_sub(queue + generate);
+        let timings = Timings { lookup, queue, generate };
+        Ok(Served { stored: published.stored, outcome, timings })
+    }
+
+    fn remove_from_memory(&self, selector: Selector) -> Removed {
+        let Inner { memory, flights, tickets, .. } = &*self.inner;
+        match selector {
+            Selector::All => {
+                flights.invalidate_all();
+                tickets.invalidate_all();
+                memory.clear()
+            }
+            Selector::Key(key) => {
+                flights.invalidate(memory.hash(&key), &key);
+                tickets.invalidate(&key);
+                let removed = memory.remove(&key);
+                removed.map_or_else(Removed::default, |entry| Removed {
+                    entries: 1,
+                    bytes: entry.meta().size_bytes,
+                })
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ResultCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResultCache")
+            .field("memory", &self.inner.memory)
+            .field("tiers", &self.inner.tiers)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,130 @@
+//! How a [`ResultCache`] is described before it is built.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use super::{Inner, ResultCache};
+use crate::cache::{Cache, Policy};
+use crate::clock::{Clock, SystemClock};
+use crate::digest_index::DigestIndex;
+use crate::entry::{Entry, Stored};
+use crate::flight::Flights;
+use crate::guarded_tier::GuardedTier;
+use crate::key::Key;
+use crate::lease::Lease;
+use crate::limits::{Limits, STORE_WAIT};
+use crate::result_stats::RequestStats;
+use crate::spawn::Spawn;
+use crate::stats::Cause;
+use crate::sync::Mutex;
+use crate::ticket::Tickets;
+use crate::tier::{Tier, Writing};
+
+/// Describes a [`ResultCache`]; without more it has memory only, and bounds nothing.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct ResultCacheBuilder {
+    spawn: Arc<dyn Spawn>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    policy: Policy,
+    tiers: Vec<(Arc<dyn Tier>, Writing)>,
+    lease: Option<Arc<dyn Lease>>,
+    store_wait: Duration,
+}
+
+impl ResultCache {
+    /// Starts the description of a result cache, whose tasks `spawn` runs.
+    pub fn builder(spawn: Arc<dyn Spawn>) -> ResultCacheBuilder {
+        ResultCacheBuilder {
+            spawn,
+            clock: Arc::new(SystemClock::new()),
+            limits: Limits::UNLIMITED,
+            policy: Policy::default(),
+            tiers: Vec::new(),
+            lease: None,
+            store_wait: STORE_WAIT,
+        }
+    }
+}
+
+impl ResultCacheBuilder {
+    /// Bounds the memory tier, and sets how long results live: in every tier.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Chooses which entry leaves memory when room is needed.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Adds a tier below those already there.
+    pub fn tier(mut self, tier: Arc<dyn Tier>, writing: Writing) -> Self {
+        self.tiers.push((tier, writing));
+        self
+    }
+
+    /// Makes one generation per key hold among all who share the leases.
+    pub fn lease(mut self, lease: Arc<dyn Lease>) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// Sets how long the answer to a miss waits for the tiers that make it durable.
+    pub fn store_wait(mut self, store_wait: Duration) -> Self {
+        self.store_wait = store_wait;
+        self
+    }
+
+    /// Sets where time comes from; without it, the operating system.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Builds the cache.
+    pub fn build(self) -> ResultCache {
+        let Self { spawn, clock, limits, policy, tiers, lease, store_wait } = self;
+        let digests = Arc::new(DigestIndex::default());
+        let guard = |(tier, writing)| {
+            Arc::new(GuardedTier::new(tier, writing, Arc::clone(&clock), Arc::clone(&spawn)))
+        };
+        let inner = Inner {
+            memory: memory(limits, policy, &clock, &digests),
+            digests,
+            tiers: tiers.into_iter().map(guard).collect(),
+            lease,
+            flights: Flights::new(),
+            tickets: Tickets::default(),
+            clock,
+            spawn,
+            store_wait,
+            writes_behind: AtomicUsize::new(0),
+            requests: Mutex::new(RequestStats::default()),
+        };
+        ResultCache { inner: Arc::new(inner) }
+    }
+}
+
+/// Builds the memory tier, whose departures the digest index follows.
+fn memory(
+    limits: Limits,
+    policy: Policy,
+    clock: &Arc<dyn Clock>,
+    digests: &Arc<DigestIndex>,
+) -> Cache<Key, Arc<Entry>> {
+    let departed = Arc::clone(digests);
+    Cache::builder()
+        .limits(limits)
+        .policy(policy)
+        .clock(Arc::clone(clock))
+        .weigher(|_, entry: &Arc<Entry>| entry.meta().size_bytes)
+        .on_remove(move |key, entry: &Arc<Entry>, _: Cause| {
+            departed.remove(entry.meta().digest, *key);
+        })
+        .build()
+}
