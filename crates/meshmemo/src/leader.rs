@@ -25,71 +25,10 @@ use crate::key::{Digest, Key};
 use crate::lease::{Acquired, HeldLease};
 use crate::limits::{LEASE_ROUNDS_MAX, WRITES_BEHIND_MAX};
 use crate::outcome::Outcome;
+use crate::published::{Published, Source};
 use crate::result_cache::{MEMORY, ResultCache};
 use crate::ticket::Ticket;
 use crate::tier::{Address, MissReason, Selector, Writing};
-
-/// Which part a request had in its flight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    Leader,
-    Follower,
-}
-
-/// What a flight brings to all who wait for it.
-#[derive(Debug, Clone)]
-pub(crate) struct Published {
-    pub(crate) stored: Arc<dyn Stored>,
-    pub(crate) source: Source,
-    pub(crate) queue: Duration,
-    pub(crate) generate: Duration,
-}
-
-/// Where a flight's result came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// A tier had it.
-    Tier(&'static str),
-    /// Another variant of it was in the cache.
-    Derived,
-    /// It was generated for this flight.
-    Generated { is_stored: bool },
-    /// It was derived from a variant that somebody else's flight generated.
-    GeneratedElsewhere,
-}
-
-impl Published {
-    pub(crate) fn found(stored: Arc<dyn Stored>, tier: &'static str) -> Self {
-        let source = Source::Tier(tier);
-        Self { stored, source, queue: Duration::ZERO, generate: Duration::ZERO }
-    }
-}
-
-impl Role {
-    /// Returns whether a flight's result answers a request with this role. One that wants a fresh
-    /// result is not answered by what somebody else found in a tier.
-    pub(crate) fn accepts(self, freshness: Freshness, result: &Result<Published>) -> bool {
-        let is_cached =
-            |published: &Published| matches!(published.source, Source::Tier(_) | Source::Derived);
-        !(self == Self::Follower
-            && freshness == Freshness::Refresh
-            && result.as_ref().is_ok_and(is_cached))
-    }
-
-    /// Says how a request with this role was answered; `source` is `None` for a failure.
-    pub(crate) fn outcome(self, freshness: Freshness, source: Option<Source>) -> Outcome {
-        let is_stored = source == Some(Source::Generated { is_stored: true });
-        match (self, source) {
-            _ if matches!(freshness, Freshness::Bypass | Freshness::Refresh) => {
-                Outcome::Bypass { is_stored }
-            }
-            (_, Some(Source::Tier(tier))) => Outcome::Hit { tier },
-            (_, Some(Source::Derived)) => Outcome::Derived,
-            (_, Some(Source::GeneratedElsewhere)) | (Self::Follower, _) => Outcome::Coalesced,
-            (Self::Leader, _) => Outcome::Miss { is_stored },
-        }
-    }
-}
 
 /// The work of a flight, on its way to become a task.
 #[derive(Debug)]

@@ -19,6 +19,7 @@
 
 mod result_cache;
 mod leader;
+mod published;
 mod cache;
 mod memory;
 mod flight;

@@ -1,0 +1,145 @@
+//! The bounded line in front of a backend: first come, first served.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use meshmemo::{Error, ErrorKind, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The least and the most that a caller is told to wait before it tries again.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(2);
+
+/// Lets a number of callers work at a time and a number wait for their turn.
+#[derive(Debug)]
+pub struct Queue {
+    gate: Arc<Semaphore>,
+    concurrency: usize,
+    waiting: AtomicUsize,
+    waiting_max: usize,
+    /// How long the last piece of work took: what a caller who is sent away is told.
+    last_work_ms: AtomicU64,
+}
+
+/// The right to work now; dropping it lets the next one in.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Queue {
+    /// Makes a queue that lets `concurrency` work at a time and `waiting_max` wait.
+    pub fn new(concurrency: usize, waiting_max: usize) -> Self {
+        Self {
+            gate: Arc::new(Semaphore::new(concurrency)),
+            concurrency,
+            waiting: AtomicUsize::new(0),
+            waiting_max,
+            last_work_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Waits for a turn. Dropping the future leaves the line.
+    ///
+    /// # Errors
+    /// `Busy` if the line is full, with an estimate of when a place will be free.
+    pub async fn enter(&self) -> Result<Place> {
+        if let Ok(permit) = Arc::clone(&self.gate).try_acquire_owned() {
+            return Ok(Place { _permit: permit });
+        }
+        let _waiting = Waiting::join(&self.waiting, self.waiting_max).ok_or_else(|| self.full())?;
+        let permit = Arc::clone(&self.gate).acquire_owned().await;
+        Ok(Place { _permit: permit.expect("the gate is never closed") })
+    }
+
+    /// Notes how long a piece of work took.
+    pub fn note_work(&self, took: Duration) {
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.last_work_ms.store(took_ms, Ordering::Relaxed);
+    }
+
+    /// Returns how many wait.
+    pub fn depth(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many work.
+    pub fn working(&self) -> usize {
+        self.concurrency - self.gate.available_permits()
+    }
+
+    fn full(&self) -> Error {
+        let last_work = Duration::from_millis(self.last_work_ms.load(Ordering::Relaxed));
+        let rounds = u32::try_from(self.waiting_max / self.concurrency.max(1)).unwrap_or(u32::MAX);
+        let retry_after =
+            last_work.saturating_mul(rounds.max(1)).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX);
+        let message = format!(
+            "the backend is busy: {} generations are running and {} are waiting",
+            self.concurrency, self.waiting_max
+        );
+        Error::new(ErrorKind::Busy { retry_after }, message)
+    }
+}
+
+/// A place in the line.
+struct Waiting<'a> {
+    waiting: &'a AtomicUsize,
+}
+
+impl<'a> Waiting<'a> {
+    fn join(waiting: &'a AtomicUsize, waiting_max: usize) -> Option<Self> {
+        let place = Self { waiting };
+        (waiting.fetch_add(1, Ordering::AcqRel) < waiting_max).then_some(place)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_line_is_bounded_and_first_come_is_first_served() {
+        let queue = Queue::new(1, 2);
+        let working = queue.enter().await.unwrap();
+        let (mut first, mut second) = (Box::pin(queue.enter()), Box::pin(queue.enter()));
+        assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
+        assert_eq!((queue.working(), queue.depth()), (1, 2));
+        let refused = queue.enter().await.unwrap_err();
+        assert!(
+            matches!(refused.kind(), ErrorKind::Busy { retry_after } if !retry_after.is_zero())
+        );
+        assert_eq!(queue.depth(), 2, "who is sent away takes no place");
+        drop(working);
+        assert!((&mut second).now_or_never().is_none());
+        drop(first.await.unwrap());
+        drop(second.await.unwrap());
+        assert_eq!((queue.working(), queue.depth()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn who_leaves_the_line_frees_a_place() {
+        let queue = Queue::new(1, 1);
+        let _working = queue.enter().await.unwrap();
+        let mut leaving = Box::pin(queue.enter());
+        assert!((&mut leaving).now_or_never().is_none());
+        drop(leaving);
+        assert_eq!(queue.depth(), 0);
+        assert!(queue.enter().now_or_never().is_none(), "the next one may wait");
+    }
+
+    #[tokio::test]
+    async fn without_a_line_a_second_caller_is_sent_away() {
+        let queue = Queue::new(1, 0);
+        let _working = queue.enter().await.unwrap();
+        assert!(queue.enter().await.is_err());
+    }
+}

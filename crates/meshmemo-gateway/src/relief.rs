@@ -1,0 +1,210 @@
+//! The embedded backend: the relief generator, behind its queue, in the blocking pool.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use meshmemo::{Clock, Derived, Error, ErrorKind, Generated, Generation, Result, Variants};
+use meshmemo_gen::relief::{GenerateError, GenerateErrorKind, Progress};
+use meshmemo_gen::{Format, Parameters, mesh, relief};
+use tokio::task::spawn_blocking;
+
+use crate::queue::{Place, Queue};
+
+/// How the embedded backend is run.
+#[derive(Debug, Clone, Copy)]
+pub struct ReliefOptions {
+    /// How many generations run at a time.
+    pub concurrency: usize,
+    /// How many wait for their turn.
+    pub queue: usize,
+    /// How long one generation may take, without its wait.
+    pub timeout: Duration,
+}
+
+/// The embedded backend.
+pub struct Relief {
+    queue: Queue,
+    /// Derivations have a line of their own, so that they do not wait behind generations.
+    derivations: Queue,
+    timeout: Duration,
+    clock: Arc<dyn Clock>,
+    observer: Box<dyn Fn(Duration) + Send + Sync>,
+}
+
+impl Relief {
+    /// Starts the backend; `observer` is told how long each generation took that ended well.
+    pub fn new(
+        options: ReliefOptions,
+        clock: Arc<dyn Clock>,
+        observer: impl Fn(Duration) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            queue: Queue::new(options.concurrency, options.queue),
+            derivations: Queue::new(options.concurrency, options.queue),
+            timeout: options.timeout,
+            clock,
+            observer: Box::new(observer),
+        }
+    }
+
+    /// Returns the line in front of the generator.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    async fn generate(&self, work: &ReliefGeneration) -> Result<Generated> {
+        let asked_at = self.clock.now();
+        let place = self.queue.enter().await?;
+        let begun_at = self.clock.now();
+        let stop = StopOnDrop::default();
+        let generated = spawn_blocking(work.job(place, Arc::clone(&stop.is_stopped)));
+        let body = match tokio::time::timeout(self.timeout, generated).await {
+            Ok(Ok(generated)) => generated.map_err(|error| refused(&error))?,
+            Ok(Err(panic)) => {
+                let message = "the relief generator ended in a panic";
+                return Err(Error::with_source(ErrorKind::BackendFailed, message, panic));
+            }
+            Err(_elapsed) => {
+                let message =
+                    format!("the generation took longer than {} s", self.timeout.as_secs_f64());
+                return Err(Error::new(ErrorKind::BackendTimeout, message));
+            }
+        };
+        let cost = self.clock.now().saturating_sub(begun_at);
+        self.queue.note_work(cost);
+        (self.observer)(cost);
+        let queued = begun_at.saturating_sub(asked_at);
+        let media_type = Format::Glb.media_type().to_owned();
+        Ok(Generated { body: body.into(), media_type, cost, queued })
+    }
+
+    async fn derive(&self, source: Bytes, format: Format) -> Result<Derived> {
+        let _place = self.derivations.enter().await?;
+        let converted = spawn_blocking(move || mesh::convert(&source, format)).await;
+        let failed = |source| {
+            let message = format!("the {format} file could not be derived from the GLB");
+            Error::with_source(ErrorKind::BackendFailed, message, source)
+        };
+        let body = converted.map_err(|panic| failed(Box::from(panic)))?;
+        let body =
+            body.map_err(|error| failed(Box::<dyn std::error::Error + Send + Sync>::from(error)))?;
+        Ok(Derived { body: body.into(), media_type: format.media_type().to_owned() })
+    }
+}
+
+impl fmt::Debug for Relief {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relief")
+            .field("queue", &self.queue)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One photo, bound to the embedded backend.
+pub struct ReliefGeneration {
+    backend: Arc<Relief>,
+    photo: Bytes,
+    parameters: Parameters,
+    progress: Arc<dyn Fn(Progress) + Send + Sync>,
+}
+
+impl ReliefGeneration {
+    /// Binds the bytes of a photo, and what is asked for; `progress` is told while it works.
+    pub fn new(
+        backend: Arc<Relief>,
+        photo: Bytes,
+        parameters: Parameters,
+        progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    ) -> Self {
+        Self { backend, photo, parameters, progress }
+    }
+
+    /// Returns the work as a function for the blocking pool, which ends early once it is stopped
+    /// and gives its place back when it really ends.
+    fn job(
+        &self,
+        place: Place,
+        is_stopped: Arc<AtomicBool>,
+    ) -> impl FnOnce() -> Result<Vec<u8>, GenerateError> + Send + 'static {
+        let (photo, parameters) = (self.photo.clone(), self.parameters.clone());
+        let progress = Arc::clone(&self.progress);
+        move || {
+            let _place = place;
+            relief::generate(&photo, &parameters, &mut |now| {
+                progress(now);
+                if is_stopped.load(Ordering::Relaxed) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })
+        }
+    }
+}
+
+impl Generation for ReliefGeneration {
+    fn generate(&self, _variant: &str) -> BoxFuture<'_, Result<Generated>> {
+        self.backend.generate(self).boxed()
+    }
+
+    fn validate(&self, variant: &str, body: &Bytes) -> Result<()> {
+        let checked = mesh::check(body, format_of(variant)?);
+        checked.map(drop).map_err(|error| {
+            let message = format!("the backend's answer is not a complete model: {error}");
+            Error::with_source(ErrorKind::BackendFailed, message, error)
+        })
+    }
+
+    fn variants(&self) -> Variants {
+        Variants { canonical: "glb", derived: &["stl", "obj", "ply"] }
+    }
+
+    fn derive(&self, source: Bytes, variant: &str) -> BoxFuture<'_, Result<Derived>> {
+        let format = format_of(variant);
+        async move { self.backend.derive(source, format?).await }.boxed()
+    }
+}
+
+impl fmt::Debug for ReliefGeneration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReliefGeneration")
+            .field("photo_bytes", &self.photo.len())
+            .field("parameters", &self.parameters)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Stops the work in the blocking pool when nobody waits for it any more.
+#[derive(Default)]
+struct StopOnDrop {
+    is_stopped: Arc<AtomicBool>,
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+fn format_of(variant: &str) -> Result<Format> {
+    variant.parse().map_err(|error: meshmemo_gen::FieldError| {
+        Error::new(ErrorKind::Invalid, error.to_string())
+    })
+}
+
+/// Says in the engine's words why the generator made nothing.
+fn refused(error: &GenerateError) -> Error {
+    let kind = match error.kind() {
+        GenerateErrorKind::Cancelled => ErrorKind::Cancelled,
+        GenerateErrorKind::Mesh => ErrorKind::BackendFailed,
+        _ => ErrorKind::Invalid,
+    };
+    Error::new(kind, error.to_string())
+}
