@@ -1,2 +1,54 @@
-//! The repository's own checks.
-fn main() {}
+//! The repository's own checks, and the tools that its tests need.
+//!
+//! - `tidy`: the rules of the house that no compiler knows.
+//! - `tools`: installs into `target/tools` what the tests and the lints start.
+//! - `deny`: licences, advisories and duplicates of the dependencies, where cargo-deny is there.
+//!
+//! It must never change a file outside of `target`.
+
+mod tidy;
+mod layers;
+mod heads;
+mod lengths;
+mod names;
+mod addresses;
+mod documents;
+mod violation;
+
+mod tools;
+
+mod deny;
+
+mod program;
+mod repository;
+mod terminal;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use repository::Repository;
+
+const USAGE: &str = "usage: cargo run -q -p xtask -- tidy|tools|deny";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::complain(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let repository = Repository::of_this_crate();
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["tidy"] => tidy::run(&repository),
+        ["tools"] => tools::run(&repository),
+        ["deny"] => deny::run(&repository),
+        _ => bail!("{USAGE}"),
+    }
+}

@@ -1,0 +1,155 @@
+//! Talks to a running server.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use reqwest::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use super::Usage;
+use super::args::Remote;
+
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a management call may take; a generation may take as long as the server lets it.
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A server, by its URL.
+pub(super) struct Client {
+    url: String,
+    http: reqwest::Client,
+    runtime: Runtime,
+}
+
+/// A model from a server.
+pub(super) struct Fetched {
+    pub(super) body: Vec<u8>,
+    pub(super) headers: HeaderMap,
+}
+
+impl Client {
+    /// Takes the server that flags or the environment name.
+    pub(super) fn new(remote: &Remote) -> Result<Self> {
+        let url = remote.url.clone().or_else(|| environment("MESHMEMO_URL"));
+        let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let url = url.trim_end_matches('/').to_owned();
+        if !url.starts_with("http://") {
+            let message = anyhow!("the server is `{url}`, but must be an `http://` URL");
+            return Err(Usage(message).into());
+        }
+        let mut headers = HeaderMap::new();
+        if let Some(key) = remote.api_key.clone().or_else(|| environment("MESHMEMO_API_KEY")) {
+            let mut value = HeaderValue::from_str(&key).map_err(|_| {
+                Usage(anyhow!("the API key has characters that no header can have"))
+            })?;
+            value.set_sensitive(true);
+            headers.insert("x-meshmemo-api-key", value);
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .default_headers(headers)
+            .no_proxy()
+            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { url, http, runtime })
+    }
+
+    /// Makes a management call; returns the server's JSON.
+    pub(super) fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        request = request.timeout(CALL_TIMEOUT);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.runtime.block_on(async {
+            let response = self.send(request).await?;
+            response.json().await.context("the server's answer is not JSON")
+        })
+    }
+
+    /// Reads a path, with its query.
+    pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
+        let mut url = reqwest::Url::parse(&format!("{}{path}", self.url))?;
+        url.query_pairs_mut().extend_pairs(query);
+        let request = self.http.get(url).timeout(CALL_TIMEOUT);
+        self.runtime.block_on(async {
+            let response = self.send(request).await?;
+            response.json().await.context("the server's answer is not JSON")
+        })
+    }
+
+    /// Has a model made of a photo; `cache_control` as the server reads it.
+    pub(super) fn generate(
+        &self,
+        photo: Vec<u8>,
+        file_name: &str,
+        fields: &[(&str, String)],
+        cache_control: Option<&'static str>,
+    ) -> Result<Fetched> {
+        let image = Part::bytes(photo).file_name(file_name.to_owned());
+        let mut form = Form::new().part("image", image);
+        for (name, value) in fields {
+            form = form.text((*name).to_owned(), value.clone());
+        }
+        let mut request = self.http.post(format!("{}/api/generate", self.url)).multipart(form);
+        if let Some(cache_control) = cache_control {
+            request = request.header(CACHE_CONTROL, cache_control);
+        }
+        self.runtime.block_on(async {
+            let response = self.send(request).await?;
+            let headers = response.headers().clone();
+            let body = response.bytes().await.context("the model did not arrive whole")?;
+            Ok(Fetched { body: body.into(), headers })
+        })
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response> {
+        let response = request.send().await.map_err(|error| {
+            if error.is_connect() {
+                anyhow!("no server answers at {}: start one with `meshmemo serve`", self.url)
+            } else {
+                anyhow!(error).context(format!("the server at {} did not answer", self.url))
+            }
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let problem: Value = response.json().await.unwrap_or_default();
+        let detail = problem["detail"].as_str().unwrap_or("the server says no more");
+        Err(anyhow::Error::new(Refused(status)).context(format!("{detail} (HTTP {status})")))
+    }
+}
+
+/// The status of an answer that is none.
+#[derive(Debug)]
+struct Refused(StatusCode);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HTTP {}", self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Returns whether the server answered with this status.
+pub(super) fn is_refused_with(error: &anyhow::Error, status: StatusCode) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<Refused>().is_some_and(|it| it.0 == status))
+}
+
+/// Returns a header as text.
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str> {
+    match headers.get(name).map(HeaderValue::to_str) {
+        Some(Ok(text)) => Ok(text),
+        _ => bail!("the server's answer has no `{name}`: is it meshmemo?"),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "which server is no setting of a server")]
+pub(super) fn environment(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
+}

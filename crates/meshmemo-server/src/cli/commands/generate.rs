@@ -1,0 +1,178 @@
+//! `meshmemo generate`: the same pipeline as the server's, from the shell.
+//!
+//! Each photo is generated here, or by a running server if `--url` names one; either way the
+//! answer says whether it came from a cache, how long it took and where the file is.
+
+mod local;
+mod progress;
+mod server;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use meshmemo_gen::{Format, Parameters};
+use serde_json::json;
+
+use crate::cli::args::{Generate, Shape};
+use crate::cli::{Done, Usage, output};
+use crate::units::{show_duration, show_size};
+use local::Local;
+use server::Server;
+
+/// One photo's answer.
+struct Made {
+    body: Vec<u8>,
+    /// `hit`, `miss`, `coalesced` or `bypass`.
+    outcome: String,
+    key: String,
+    took: Duration,
+}
+
+/// Where models come from.
+enum Maker {
+    Local(Box<Local>),
+    Server(Server),
+}
+
+pub(crate) fn run(args: &Generate) -> Result<Done> {
+    let parameters = parameters(args).map_err(Usage)?;
+    check_names(args).map_err(Usage)?;
+    let maker = match &args.url {
+        Some(_) => Maker::Server(Server::new(args)?),
+        None => Maker::Local(Box::new(Local::new(args)?)),
+    };
+    let mut failures = 0;
+    for image in &args.images {
+        let made = make(&maker, args, image, &parameters);
+        if let Err(error) = made.and_then(|made| keep(args, image, parameters.format, &made)) {
+            output::say_error(&format!("{}: {error:#}", image.display()));
+            failures += 1;
+        }
+    }
+    Ok(if failures == 0 { Done::Well } else { Done::Badly })
+}
+
+/// Returns the form fields of what is asked for: those that were typed.
+pub(super) fn fields(shape: &Shape) -> Result<Vec<(&'static str, String)>> {
+    let mut fields = Vec::new();
+    let single = [("format", &shape.format), ("quality", &shape.quality), ("seed", &shape.seed)];
+    for (name, value) in single {
+        fields.extend(value.clone().map(|value| (name, value)));
+    }
+    if let Some(size) = &shape.size {
+        let sides: Vec<_> =
+            size.split(['x', 'X', '×']).map(|side| side.trim().to_owned()).collect();
+        let [width, height, depth] = <[String; 3]>::try_from(sides).map_err(|_| {
+            Usage(anyhow!("`size` is `{size}`, but must be WIDTHxHEIGHTxDEPTH in mm: 100x100x20"))
+        })?;
+        fields.extend([("width_mm", width), ("height_mm", height), ("depth_mm", depth)]);
+    }
+    Ok(fields)
+}
+
+/// Reads what is asked for; the output's name says the format, if nothing else does.
+fn parameters(args: &Generate) -> Result<Parameters> {
+    let mut parameters = Parameters::default();
+    let by_name = args.output.as_deref().and_then(Path::extension);
+    let by_name = by_name.and_then(|extension| extension.to_str()?.to_lowercase().parse().ok());
+    parameters.format = by_name.unwrap_or_default();
+    for (name, value) in fields(&args.shape)? {
+        parameters.set(name, &value)?;
+    }
+    parameters.validate()?;
+    Ok(parameters)
+}
+
+/// Checks that every model has a file of its own.
+fn check_names(args: &Generate) -> Result<()> {
+    if args.output.is_some() && args.images.len() > 1 {
+        bail!("--output takes one photo, but there are {}: use --out-dir", args.images.len());
+    }
+    if let Some(dir) = &args.out_dir
+        && dir.exists()
+        && !dir.is_dir()
+    {
+        bail!("`{}` is not a directory", dir.display());
+    }
+    let mut stems: Vec<_> = args.images.iter().map(|image| image.file_stem()).collect();
+    stems.sort();
+    match stems.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => bail!(
+            "two photos are called `{}`, and their models would overwrite one another",
+            pair[0].unwrap_or_default().to_string_lossy()
+        ),
+        None => Ok(()),
+    }
+}
+
+fn make(maker: &Maker, args: &Generate, image: &Path, parameters: &Parameters) -> Result<Made> {
+    let photo = std::fs::read(image).context("the photo can not be read")?;
+    let name = image.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    match maker {
+        Maker::Local(local) => local.make(photo, &name, parameters, args.refresh),
+        Maker::Server(server) => server.make(photo, &name, parameters, args),
+    }
+}
+
+/// Writes the model where it was asked for, and tells what was done.
+fn keep(args: &Generate, image: &Path, format: Format, made: &Made) -> Result<()> {
+    let path = target(args, image, format);
+    let is_stdout = path == Path::new("-");
+    if is_stdout {
+        std::io::stdout().lock().write_all(&made.body).context("standard output is closed")?;
+    } else {
+        write_whole(&path, &made.body)?;
+    }
+    let line = if args.json {
+        json!({
+            "image": image.display().to_string(),
+            "file": path.display().to_string(),
+            "outcome": made.outcome,
+            "key": made.key,
+            "seconds": made.took.as_secs_f64(),
+            "bytes": made.body.len(),
+        })
+        .to_string()
+    } else {
+        let (took, size) = (show_duration(made.took), show_size(made.body.len() as u64));
+        let shown = if is_stdout { "standard output".into() } else { path.display().to_string() };
+        format!("{}  {took}  {size}  {shown}", made.outcome)
+    };
+    if is_stdout {
+        output::note(&line);
+        Ok(())
+    } else {
+        Ok(output::say(&line)?)
+    }
+}
+
+/// Returns where a photo's model goes.
+fn target(args: &Generate, image: &Path, format: Format) -> PathBuf {
+    match &args.output {
+        Some(output) => output.clone(),
+        None => {
+            let dir = args.out_dir.clone().unwrap_or_default();
+            let stem = image.file_stem().unwrap_or_default();
+            dir.join(stem).with_added_extension(format.extension())
+        }
+    }
+}
+
+/// Writes a file in one step: whoever reads it sees the old one or the whole new one.
+fn write_whole(path: &Path, body: &[u8]) -> Result<()> {
+    let name = path.file_name().with_context(|| format!("`{}` names no file", path.display()))?;
+    let dir = path.parent().unwrap_or(Path::new(""));
+    if !dir.as_os_str().is_empty() {
+        std::fs::create_dir_all(dir)
+            .with_context(|| format!("`{}` can not be made", dir.display()))?;
+    }
+    let mut part = name.to_owned();
+    part.push(format!(".{}.part", std::process::id()));
+    let part = dir.join(part);
+    let written = std::fs::write(&part, body).and_then(|()| std::fs::rename(&part, path));
+    written
+        .inspect_err(|_| drop(std::fs::remove_file(&part)))
+        .with_context(|| format!("`{}` can not be written", path.display()))
+}

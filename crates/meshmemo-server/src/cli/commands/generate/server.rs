@@ -1,0 +1,51 @@
+//! Models made, or kept, by a running server.
+
+use anyhow::Result;
+use meshmemo::{Clock, SystemClock};
+use meshmemo_gen::Parameters;
+
+use super::{Made, fields};
+use crate::cli::args::{Generate, Remote};
+use crate::cli::client::{Client, header};
+
+pub(super) struct Server {
+    client: Client,
+}
+
+impl Server {
+    pub(super) fn new(args: &Generate) -> Result<Self> {
+        let (url, api_key) = (args.url.clone(), args.api_key.clone());
+        let remote = Remote { url, api_key, json: args.json };
+        Ok(Self { client: Client::new(&remote)? })
+    }
+
+    pub(super) fn make(
+        &self,
+        photo: Vec<u8>,
+        label: &str,
+        parameters: &Parameters,
+        args: &Generate,
+    ) -> Result<Made> {
+        let mut fields = fields(&args.shape)?;
+        fields.retain(|(name, _)| *name != "format");
+        fields.push(("format", parameters.format.as_str().to_owned()));
+        let cache_control = args.refresh.then_some("no-cache");
+        let clock = SystemClock::new();
+        let fetched = self.client.generate(photo, label, &fields, cache_control)?;
+        let took = clock.now();
+        let key = header(&fetched.headers, "x-meshmemo-cache-key")?.to_owned();
+        let outcome = outcome(header(&fetched.headers, "cache-status")?).to_owned();
+        Ok(Made { body: fetched.body, outcome, key, took })
+    }
+}
+
+/// Names what a `Cache-Status` says.
+fn outcome(status: &str) -> &'static str {
+    let is = |parameter: &str| status.split(';').any(|part| part.trim() == parameter);
+    match () {
+        () if is("hit") => "hit",
+        () if is("collapsed") => "coalesced",
+        () if is("fwd=bypass") => "bypass",
+        () => "miss",
+    }
+}

@@ -1,0 +1,10 @@
+//! One file a command.
+
+pub(super) mod clear;
+pub(super) mod completions;
+pub(super) mod config;
+pub(super) mod entries;
+pub(super) mod generate;
+pub(super) mod rm;
+pub(super) mod serve;
+pub(super) mod stats;

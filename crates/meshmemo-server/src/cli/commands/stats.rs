@@ -1,0 +1,66 @@
+//! `meshmemo stats`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::cli::args::Remote;
+use crate::cli::client::Client;
+use crate::cli::{Done, output};
+use crate::units::show_duration;
+
+pub(crate) fn run(args: &Remote) -> Result<Done> {
+    let report = Client::new(args)?.get("/api/cache/stats", &[])?;
+    if args.json {
+        output::say(&serde_json::to_string_pretty(&report)?)?;
+        return Ok(Done::Well);
+    }
+    let stats = &report["stats"];
+    let count = |name: &str| stats[name].as_u64().unwrap_or(0);
+    let number = |name: &str| stats[name].as_f64().unwrap_or(0.0);
+    output::say(&format!(
+        "lookups      {} hits, {} coalesced, {} misses, {} bypasses: {:.2} % from the cache",
+        count("hits"),
+        count("coalesced"),
+        count("misses"),
+        count("bypasses"),
+        number("hit_rate_percent"),
+    ))?;
+    output::say(&format!(
+        "generations  {} in {}, {} failed, {} formats derived; {} saved",
+        count("generations"),
+        duration(&stats["generation_seconds"]),
+        count("generation_failures"),
+        count("derivations"),
+        duration(&stats["seconds_saved"]),
+    ))?;
+    output::say(&format!(
+        "memory       {} of {} entries, {:.1} of {:.0} MB ({:.1} %), at most {:.1} MB",
+        count("current_items"),
+        count("max_items"),
+        number("current_memory_mb"),
+        number("max_memory_mb"),
+        number("memory_utilization_percent"),
+        number("max_memory_seen_mb"),
+    ))?;
+    output::say(&format!(
+        "departures   {} evicted ({} by size, {} by count), {} expired",
+        count("evictions"),
+        count("evictions_by_size"),
+        count("evictions_by_count"),
+        count("expirations"),
+    ))?;
+    if report["cache_enabled"] == Value::Bool(false) {
+        output::say("the cache is off: every request generates")?;
+    }
+    Ok(Done::Well)
+}
+
+fn duration(seconds: &Value) -> String {
+    let seconds = Duration::try_from_secs_f64(seconds.as_f64().unwrap_or(0.0));
+    match seconds.unwrap_or_default() {
+        Duration::ZERO => "0 s".to_owned(),
+        duration => show_duration(duration),
+    }
+}

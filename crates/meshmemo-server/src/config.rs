@@ -1,0 +1,188 @@
+//! What the process is configured to do: flag over environment over file over default.
+//!
+//! Every setting is one row of [`SETTINGS`]; each is resolved as text with its source, so that
+//! `config show` can tell where it came from, and then read once, with errors that name both.
+
+mod file;
+mod resolve;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use meshmemo::Policy;
+
+use crate::units::{DURATION_FORM, SIZE_FORM, parse_duration, parse_size};
+pub use resolve::{Given, Resolved, Source};
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name in the file; its flag has dashes for underscores.
+    pub name: &'static str,
+    /// Its environment variable.
+    pub environment: &'static str,
+    /// Other environment variables that are accepted, and how their values are to be read.
+    pub also: &'static [(&'static str, fn(&str) -> String)],
+    /// What holds if nothing is said.
+    pub default: &'static str,
+}
+
+const fn setting(name: &'static str, environment: &'static str, default: &'static str) -> Setting {
+    Setting { name, environment, also: &[], default }
+}
+
+/// Every setting there is.
+pub const SETTINGS: [Setting; 14] = [
+    setting("listen", "MESHMEMO_LISTEN", "127.0.0.1:8080"),
+    setting("backend", "MESHMEMO_BACKEND", "relief"),
+    setting("adapter", "MESHMEMO_ADAPTER", "native"),
+    setting("model_id", "MESHMEMO_MODEL_ID", ""),
+    Setting {
+        also: &[("DISABLE_RESULT_CACHE", off_if_set)],
+        ..setting("cache", "MESHMEMO_CACHE", "on")
+    },
+    Setting {
+        also: &[("CACHE_MAX_MEMORY_MB", mebibytes)],
+        ..setting("max_memory", "MESHMEMO_MAX_MEMORY", "512MiB")
+    },
+    Setting {
+        also: &[("CACHE_MAX_SIZE", str::to_owned)],
+        ..setting("max_entries", "MESHMEMO_MAX_ENTRIES", "1000")
+    },
+    Setting {
+        also: &[("CACHE_TTL_SECONDS", str::to_owned)],
+        ..setting("ttl", "MESHMEMO_TTL", "none")
+    },
+    setting("policy", "MESHMEMO_POLICY", "lru"),
+    setting("concurrency", "MESHMEMO_CONCURRENCY", "1"),
+    setting("queue", "MESHMEMO_QUEUE", "64"),
+    setting("backend_timeout", "MESHMEMO_BACKEND_TIMEOUT", "15m"),
+    setting("max_body", "MESHMEMO_MAX_BODY", "64MiB"),
+    setting("drain_timeout", "MESHMEMO_DRAIN_TIMEOUT", "30s"),
+];
+
+fn off_if_set(value: &str) -> String {
+    let is_set = matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on");
+    if is_set { "off" } else { "on" }.to_owned()
+}
+
+fn mebibytes(value: &str) -> String {
+    format!("{value}MiB")
+}
+
+/// What holds, read and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address to listen on: a loopback one.
+    pub listen: SocketAddr,
+    /// The operator's name for the model; part of every key.
+    pub model_id: String,
+    /// Whether the cache is used at all.
+    pub is_cache_on: bool,
+    /// Bytes that entries in memory may weigh.
+    pub max_memory_bytes: u64,
+    /// How many entries may be in memory.
+    pub max_entries: usize,
+    /// How long a result lives; `None` is for ever.
+    pub ttl: Option<Duration>,
+    /// Which entry leaves memory when room is needed.
+    pub policy: Policy,
+    /// How many generations run at a time.
+    pub concurrency: usize,
+    /// How many generations wait for their turn.
+    pub queue: usize,
+    /// How long one generation may take.
+    pub backend_timeout: Duration,
+    /// Bytes that a request's body may have.
+    pub max_body_bytes: u64,
+    /// How long what is under way may take to end when the server stops.
+    pub drain_timeout: Duration,
+}
+
+impl Config {
+    /// Resolves every setting and checks it.
+    ///
+    /// # Errors
+    /// The first setting that is not acceptable, with its value, its source and its range; or a
+    /// file that can not be read or has unknown keys.
+    pub fn load(file: Option<&Path>, given: &Given) -> Result<Self> {
+        Self::read(&Resolved::load(file, given)?)
+    }
+
+    /// Checks what was resolved.
+    ///
+    /// # Errors
+    /// The first setting that is not acceptable, with its value, its source and its range.
+    pub fn read(resolved: &Resolved) -> Result<Self> {
+        resolved.check("backend", "`relief`", |text| (text == "relief").then_some(()))?;
+        resolved.check("adapter", "`native`", |text| (text == "native").then_some(()))?;
+        let size = |name, least: u64| {
+            let range = format!("{SIZE_FORM}, at least {least} bytes");
+            resolved.check(name, &range, |text| parse_size(text).filter(|size| *size >= least))
+        };
+        let duration = |name| {
+            let range = format!("{DURATION_FORM}, above 0");
+            resolved.check(name, &range, |text| parse_duration(text).filter(|d| !d.is_zero()))
+        };
+        let count = |name, least: usize, most: usize| {
+            let range = format!("a whole number from {least} to {most}");
+            let is_in_range = |count: &usize| (least..=most).contains(count);
+            resolved.check(name, &range, |text| text.parse().ok().filter(is_in_range))
+        };
+        let model_id = resolved.text("model_id");
+        let config = Self {
+            listen: resolved.check("listen", "an address such as `127.0.0.1:8080`", address)?,
+            model_id: if model_id.is_empty() { "relief".to_owned() } else { model_id.to_owned() },
+            is_cache_on: resolved.check("cache", "`on` or `off`", on_or_off)?,
+            max_memory_bytes: size("max_memory", 1)?,
+            max_entries: count("max_entries", 1, u32::MAX as usize - 1)?,
+            ttl: resolved.check("ttl", &format!("`none`, or {DURATION_FORM}, above 0"), ttl)?,
+            policy: resolved.check("policy", "`lru`", |text| text.parse().ok())?,
+            concurrency: count("concurrency", 1, 1024)?,
+            queue: count("queue", 0, 1_000_000)?,
+            backend_timeout: duration("backend_timeout")?,
+            max_body_bytes: size("max_body", 1024)?,
+            drain_timeout: duration("drain_timeout")?,
+        };
+        if !config.listen.ip().is_loopback() {
+            let source = resolved.source("listen");
+            bail!(
+                "`listen` is `{}` (from {source}), but must be a loopback address: there are no \
+                 keys yet that would protect the cache from others on the network",
+                config.listen
+            );
+        }
+        Ok(config)
+    }
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    let text = text.replacen("localhost:", "127.0.0.1:", 1);
+    text.parse().ok()
+}
+
+fn on_or_off(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn ttl(text: &str) -> Option<Option<Duration>> {
+    match text {
+        "none" => Some(None),
+        _ => parse_duration(text).filter(|ttl| !ttl.is_zero()).map(Some),
+    }
+}
+
+/// Reads a file for `config check`, and nothing but it.
+///
+/// # Errors
+/// As [`Config::load`].
+pub fn check_file(path: &Path) -> Result<Config> {
+    let resolved = Resolved::of_file(path)?;
+    Config::read(&resolved).with_context(|| format!("in {}", path.display()))
+}

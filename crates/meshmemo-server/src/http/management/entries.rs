@@ -1,0 +1,226 @@
+//! `GET /api/cache/entries`, and one entry by its key.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State as Extract};
+use axum::response::Response;
+use meshmemo::{Entry, EntryInfo, Key, Selector, Stored};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::mb;
+use crate::http::json;
+use crate::http::problem::Problem;
+use crate::http::state::State;
+use crate::limits::{PAGE_ENTRIES, PAGE_ENTRIES_MAX};
+
+type Info = EntryInfo<Key, Arc<Entry>>;
+
+/// A part of the listing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct EntriesReport {
+    entries: Vec<EntryReport>,
+    /// How many entries match, on all pages.
+    total: usize,
+    /// Give it as `cursor` for the next page; null at the end.
+    next_cursor: Option<String>,
+    /// Now, in seconds since the Unix epoch.
+    timestamp: f64,
+}
+
+/// What is known of one entry.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct EntryReport {
+    key: String,
+    size_mb: f64,
+    /// When it was made, in seconds since the Unix epoch.
+    timestamp: f64,
+    age_seconds: f64,
+    access_count: u64,
+    /// When its time is over, in seconds since the Unix epoch; null is never.
+    expires_at: Option<f64>,
+    expired: bool,
+    media_type: String,
+    /// What its generation took.
+    cost_seconds: f64,
+    tier: &'static str,
+    label: String,
+    model_url: String,
+    /// Whether it survives a restart.
+    durable: bool,
+}
+
+/// Which part of the listing.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct Listing {
+    /// How many entries on a page, from 1 to 1000; 100 if left out.
+    limit: Option<usize>,
+    /// Where to go on: the `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// `recent` (the default), `size`, `cost`, `hits` or `age`; the greatest first.
+    sort: Option<String>,
+    /// Only entries whose label or key contains this.
+    q: Option<String>,
+}
+
+/// Lists the entries of the cache.
+#[utoipa::path(
+    get,
+    path = "/api/cache/entries",
+    tag = "management",
+    params(Listing),
+    responses(
+        (status = 200, description = "A part of the listing", body = EntriesReport),
+        (status = 400, description = "An invalid parameter", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::http) async fn entries(
+    Extract(state): Extract<Arc<State>>,
+    listing: Result<Query<Listing>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(listing) = listing.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let limit = listing.limit()?;
+    let start = listing.start()?;
+    let mut entries = state.cache.entries();
+    if let Some(q) = &listing.q {
+        entries.retain(|entry| matches(entry, &q.to_lowercase()));
+    }
+    listing.sort(&mut entries)?;
+    let total = entries.len();
+    let page = entries.iter().skip(start).take(limit).map(|entry| report(&state, entry)).collect();
+    let next = start.saturating_add(limit);
+    Ok(json::answer(&EntriesReport {
+        entries: page,
+        total,
+        next_cursor: (next < total).then(|| next.to_string()),
+        timestamp: state.timestamp(),
+    }))
+}
+
+/// Reports one entry.
+#[utoipa::path(
+    get,
+    path = "/api/cache/entries/{key}",
+    tag = "management",
+    params(("key" = String, Path, description = "64 hexadecimal digits")),
+    responses(
+        (status = 200, description = "The entry", body = EntryReport),
+        (status = 400, description = "Not a key", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Not in the cache", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::http) async fn entry(
+    Extract(state): Extract<Arc<State>>,
+    Path(key): Path<String>,
+) -> Result<Response, Problem> {
+    let key = parse_key(&key)?;
+    let entries = state.cache.entries();
+    let entry = entries.iter().find(|entry| entry.key == key).ok_or_else(|| absent(key))?;
+    Ok(json::answer(&report(&state, entry)))
+}
+
+/// Removes one entry from every tier.
+#[utoipa::path(
+    delete,
+    path = "/api/cache/entries/{key}",
+    tag = "management",
+    params(("key" = String, Path, description = "64 hexadecimal digits")),
+    responses(
+        (status = 200, description = "It was removed", body = super::clear::Cleared),
+        (status = 400, description = "Not a key", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "From a foreign page", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Not in the cache", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::http) async fn remove_entry(
+    Extract(state): Extract<Arc<State>>,
+    Path(key): Path<String>,
+) -> Result<Response, Problem> {
+    let key = parse_key(&key)?;
+    let removal = state.cache.remove(Selector::Key(key)).await;
+    if let Some((tier, error)) = removal.failures.first() {
+        let detail = format!("the tier `{tier}` could not remove it: {error}");
+        return Err(Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, detail));
+    }
+    if removal.removed.entries == 0 {
+        return Err(absent(key));
+    }
+    tracing::info!(%key, bytes = removal.removed.bytes, "an entry was removed");
+    Ok(json::answer(&serde_json::json!({
+        "status": "success",
+        "message": format!("removed {key}"),
+        "removed": removal.removed.entries,
+        "bytes": removal.removed.bytes,
+    })))
+}
+
+impl Listing {
+    fn limit(&self) -> Result<usize, Problem> {
+        let limit = self.limit.unwrap_or(PAGE_ENTRIES);
+        if (1..=PAGE_ENTRIES_MAX).contains(&limit) {
+            return Ok(limit);
+        }
+        let detail = format!("`limit` is {limit}, but must be from 1 to {PAGE_ENTRIES_MAX}");
+        Err(Problem::bad_request(detail))
+    }
+
+    fn start(&self) -> Result<usize, Problem> {
+        let Some(cursor) = &self.cursor else { return Ok(0) };
+        cursor.parse().map_err(|_| {
+            let cursor: String = cursor.chars().take(80).collect();
+            Problem::bad_request(format!("`cursor` is `{cursor}`, which no page has given"))
+        })
+    }
+
+    /// Sorts entries that come in the order of use.
+    fn sort(&self, entries: &mut [Info]) -> Result<(), Problem> {
+        match self.sort.as_deref().unwrap_or("recent") {
+            "recent" => {}
+            "size" => entries.sort_by_key(|entry| Reverse(entry.bytes)),
+            "cost" => entries.sort_by_key(|entry| Reverse(entry.value.meta().cost)),
+            "hits" => entries.sort_by_key(|entry| Reverse(entry.access_count)),
+            "age" => entries.sort_by_key(|entry| Reverse(entry.age)),
+            other => {
+                let other: String = other.chars().take(80).collect();
+                let range = "recent, size, cost, hits or age";
+                let detail = format!("`sort` is `{other}`, but must be {range}");
+                return Err(Problem::bad_request(detail));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn matches(entry: &Info, q: &str) -> bool {
+    entry.value.meta().label.to_lowercase().contains(q) || entry.key.to_string().contains(q)
+}
+
+fn report(state: &State, entry: &Info) -> EntryReport {
+    let meta = entry.value.meta();
+    EntryReport {
+        key: entry.key.to_string(),
+        size_mb: mb(entry.bytes),
+        timestamp: meta.created.as_secs_f64(),
+        age_seconds: state.clock.wall().saturating_sub(meta.created).as_secs_f64(),
+        access_count: entry.access_count,
+        expires_at: meta.expires.map(|expires| expires.as_secs_f64()),
+        expired: meta.is_expired(state.clock.wall()),
+        media_type: meta.media_type.clone(),
+        cost_seconds: meta.cost.as_secs_f64(),
+        tier: "memory",
+        label: meta.label.clone(),
+        model_url: format!("/api/models/{}.{}", meta.digest, meta.variant),
+        durable: false,
+    }
+}
+
+fn parse_key(key: &str) -> Result<Key, Problem> {
+    key.parse().map_err(|error: meshmemo::Error| Problem::bad_request(error.to_string()))
+}
+
+fn absent(key: Key) -> Problem {
+    Problem::not_found(format!("the entry {key} is not in the cache"))
+}

@@ -1,0 +1,31 @@
+//! The server over HTTP. One request, in the order of the code:
+//!
+//! 1. `listener.rs`: the connection, its timeouts and its end;
+//! 2. `router.rs`: which handler, behind `access.rs` (who may ask) and `metrics.rs` (how long);
+//! 3. `upload.rs`: the body, bounded, and what it asks for; or a handler of `management.rs`;
+//! 4. `generate.rs`: the engine's flow;
+//! 5. `model.rs`: the answer: bytes, validators, ranges.
+//!
+//! Whatever goes wrong becomes a problem document in `problem.rs`.
+
+mod access;
+mod generate;
+mod health;
+mod json;
+mod listener;
+mod management;
+mod metrics;
+mod model;
+mod models;
+mod openapi;
+mod page;
+mod problem;
+mod range;
+mod router;
+mod state;
+mod upload;
+
+pub use listener::{Stopped, serve};
+pub use metrics::Metrics;
+pub use router::router;
+pub use state::State;

@@ -1,0 +1,178 @@
+//! A model as an answer: its bytes, its validators, and where it came from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+use futures_util::{StreamExt, TryStreamExt};
+use meshmemo::{Key, Outcome, Served, Stored, Timings};
+use meshmemo_gen::Format;
+use std::ops::Range;
+
+use super::problem::Problem;
+use super::state::State;
+use crate::limits::RETRY_AFTER;
+
+pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const CACHE_KEY: HeaderName = HeaderName::from_static("x-meshmemo-cache-key");
+
+/// What a generation request came to.
+pub(super) struct Generated {
+    pub(super) served: Served,
+    pub(super) key: Key,
+    pub(super) key_took: Duration,
+    pub(super) label: String,
+    pub(super) format: Format,
+}
+
+/// Answers a generation request.
+pub(super) fn answer(state: &State, generated: Generated) -> Result<Response, Problem> {
+    let Generated { served, key, key_took, label, format } = generated;
+    let Served { stored, outcome, timings } = served;
+    let meta = stored.meta();
+    let mut headers = describe(&*stored);
+    let link = format!("<{}>; rel=\"alternate\"", model_url(&*stored, format));
+    let status = cache_status(outcome, meta.ttl(state.clock.wall()));
+    headers.insert(header::LINK, ascii(&link));
+    headers.insert(CACHE_KEY, ascii(&key.to_string()));
+    headers.insert(CACHE_STATUS, ascii(&status));
+    headers.insert(SERVER_TIMING, ascii(&server_timing(key_took, timings)));
+    headers.insert(header::CONTENT_DISPOSITION, disposition(&label, format));
+    let body = send(state, &stored, 0..meta.size_bytes)?;
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// Returns the headers that every answer with an entry's bytes has.
+pub(super) fn describe(stored: &dyn Stored) -> HeaderMap {
+    let meta = stored.meta();
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, ascii(&meta.media_type));
+    headers.insert(header::CONTENT_LENGTH, meta.size_bytes.into());
+    headers.insert(header::ETAG, ascii(&format!("\"{}\"", meta.digest)));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+}
+
+/// Returns the path under which the model is fetched again.
+pub(super) fn model_url(stored: &dyn Stored, format: Format) -> String {
+    format!("/api/models/{}.{}", stored.meta().digest, format.extension())
+}
+
+/// Returns a body of a range of an entry, which holds its part of the budget until it is sent.
+pub(super) fn send(
+    state: &State,
+    stored: &Arc<dyn Stored>,
+    range: Range<u64>,
+) -> Result<Body, Problem> {
+    let meta = stored.meta();
+    let share = state
+        .in_flight
+        .share(meta.digest, meta.size_bytes)
+        .ok_or_else(|| Problem::busy("too many bodies are on their way already", RETRY_AFTER))?;
+    let chunks = stored.read(range).inspect_err(|error| {
+        tracing::error!(%error, "an entry could not be read to its end");
+    });
+    // The chunk that ends a body keeps its part of the budget until the connection has taken it.
+    Ok(Body::from_stream(chunks.map(move |chunk| {
+        chunk.map(|bytes| bytes::Bytes::from_owner(Held { bytes, _share: Arc::clone(&share) }))
+    })))
+}
+
+/// Bytes with their part of the budget.
+struct Held {
+    bytes: bytes::Bytes,
+    _share: Arc<crate::in_flight::Share>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Writes the outcome as RFC 9211 does.
+fn cache_status(outcome: Outcome, ttl: Option<Duration>) -> String {
+    let ttl = ttl.map(|ttl| format!("; ttl={}", ttl.as_secs())).unwrap_or_default();
+    let stored = |is_stored: bool| if is_stored { "; stored" } else { "" };
+    match outcome {
+        Outcome::Hit { tier } => format!("meshmemo; hit{ttl}; detail={tier}"),
+        Outcome::Derived => format!("meshmemo; hit{ttl}; detail=derived"),
+        Outcome::Miss { is_stored } => format!("meshmemo; fwd=uri-miss{}", stored(is_stored)),
+        Outcome::Coalesced => "meshmemo; fwd=uri-miss; collapsed".to_owned(),
+        Outcome::Bypass { is_stored } => format!("meshmemo; fwd=bypass{}", stored(is_stored)),
+        _ => "meshmemo".to_owned(),
+    }
+}
+
+fn server_timing(key: Duration, timings: Timings) -> String {
+    let Timings { lookup, queue, generate, .. } = timings;
+    let steps = [("key", key), ("lookup", lookup), ("queue", queue), ("generate", generate)];
+    let steps = steps.map(|(name, took)| format!("{name};dur={:.3}", took.as_secs_f64() * 1_000.0));
+    steps.join(", ")
+}
+
+/// Names the file after the photo, in ASCII and in full (RFC 6266).
+fn disposition(label: &str, format: Format) -> HeaderValue {
+    let stem = label.rsplit_once('.').map_or(label, |(stem, _)| stem);
+    let stem = if stem.is_empty() { "model" } else { stem };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
+    let plain: String = stem.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+    let mut value = format!("attachment; filename=\"{plain}.{}\"", format.extension());
+    if plain != stem {
+        let encoded: String = stem.bytes().map(percent_encoded).collect();
+        value.push_str(&format!("; filename*=UTF-8''{encoded}.{}", format.extension()));
+    }
+    ascii(&value)
+}
+
+fn percent_encoded(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}
+
+/// Makes a header of a text that is ASCII by construction; a media type that a foreign backend
+/// spelled otherwise becomes an opaque one.
+fn ascii(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text)
+        .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_its_status() {
+        let hit = Outcome::Hit { tier: "memory" };
+        let minute = Some(Duration::from_mins(1));
+        assert_eq!(cache_status(hit, minute), "meshmemo; hit; ttl=60; detail=memory");
+        assert_eq!(cache_status(hit, None), "meshmemo; hit; detail=memory");
+        assert_eq!(cache_status(Outcome::Derived, None), "meshmemo; hit; detail=derived");
+        let miss = |is_stored| cache_status(Outcome::Miss { is_stored }, minute);
+        assert_eq!(miss(true), "meshmemo; fwd=uri-miss; stored");
+        assert_eq!(miss(false), "meshmemo; fwd=uri-miss");
+        assert_eq!(cache_status(Outcome::Coalesced, None), "meshmemo; fwd=uri-miss; collapsed");
+        let bypass = Outcome::Bypass { is_stored: false };
+        assert_eq!(cache_status(bypass, None), "meshmemo; fwd=bypass");
+    }
+
+    #[test]
+    fn file_names_survive_any_label() {
+        let name = |label| disposition(label, Format::Stl).to_str().unwrap().to_owned();
+        assert_eq!(name("cup.png"), "attachment; filename=\"cup.stl\"");
+        assert_eq!(name(""), "attachment; filename=\"model.stl\"");
+        assert_eq!(
+            name("Krug \"blau\"é.jpg"),
+            "attachment; filename=\"Krug _blau__.stl\"; filename*=UTF-8''Krug%20%22blau%22%C3%A9.stl"
+        );
+    }
+}

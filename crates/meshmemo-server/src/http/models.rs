@@ -1,0 +1,154 @@
+//! `GET` and `HEAD /api/models/<digest>.<ext>`: a model by the digest of its bytes.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State as Extract};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use meshmemo::{Digest, Stored};
+use meshmemo_gen::Format;
+
+use super::model::{describe, send};
+use super::problem::Problem;
+use super::range::Ranges;
+use super::state::State;
+
+/// Separates the parts of a multi-range answer; long enough that no model contains it by chance.
+const BOUNDARY: &str = "meshmemo-7f3a9c1e5b2d4860a1c9e7f2";
+
+/// Returns a model by the digest of its bytes, whole or in ranges.
+#[utoipa::path(
+    get,
+    path = "/api/models/{file}",
+    tag = "generation",
+    params(("file" = String, Path, description = "`<digest>.<extension>`, as `Link` gives it")),
+    responses(
+        (status = 200, description = "The model", content_type = "model/gltf-binary"),
+        (status = 206, description = "The ranges asked for"),
+        (status = 304, description = "Not modified"),
+        (status = 404, description = "Not in the cache (any more)", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "`If-Match` does not match", body = Problem, content_type = "application/problem+json"),
+        (status = 416, description = "No such range", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn model(
+    Extract(state): Extract<Arc<State>>,
+    Path(file): Path<String>,
+    asked: HeaderMap,
+) -> Result<Response, Problem> {
+    let stored = find(&state, &file).await?;
+    let length = stored.meta().size_bytes;
+    let etag = format!("\"{}\"", stored.meta().digest);
+    let mut headers = describe(&*stored);
+    let cache_control = HeaderValue::from_static("public, max-age=31536000, immutable");
+    headers.insert(header::CACHE_CONTROL, cache_control);
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+
+    if names(&asked, header::IF_MATCH, &etag) == Some(false) {
+        let detail = "the model has another `ETag` than `If-Match` asks for";
+        return Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail));
+    }
+    if names(&asked, header::IF_NONE_MATCH, &etag) == Some(true) {
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::CONTENT_TYPE);
+        return Ok(respond(StatusCode::NOT_MODIFIED, headers, Body::empty()));
+    }
+    match ranges(&asked, &etag, length) {
+        Ranges::Whole => Ok(respond(StatusCode::OK, headers, send(&state, &stored, 0..length)?)),
+        Ranges::Unsatisfiable => {
+            let detail = format!("none of the ranges lies within the {length} bytes of the model");
+            let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, detail);
+            Err(problem.with_header(header::CONTENT_RANGE, value(&format!("bytes */{length}"))))
+        }
+        Ranges::Parts(parts) => partial(&state, &stored, headers, &parts),
+    }
+}
+
+async fn find(state: &State, file: &str) -> Result<Arc<dyn Stored>, Problem> {
+    let gone = || {
+        let file: String = file.chars().take(100).collect();
+        Problem::not_found(format!("the model `{file}` is not in the cache"))
+    };
+    let (digest, extension) = file.split_once('.').ok_or_else(gone)?;
+    let digest: Digest = digest.parse().map_err(|_| gone())?;
+    let stored = state.cache.find(digest).await.ok_or_else(gone)?;
+    let format = stored.meta().variant.parse::<Format>();
+    let is_named_so = format.is_ok_and(|format| format.extension() == extension);
+    if is_named_so { Ok(stored) } else { Err(gone()) }
+}
+
+/// Returns whether a list of entity tags names this one; `None` without a list.
+fn names(asked: &HeaderMap, list: header::HeaderName, etag: &str) -> Option<bool> {
+    let is_strong = list == header::IF_MATCH;
+    let mut lists = asked.get_all(list).iter().peekable();
+    lists.peek()?;
+    let mut tags = lists.filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(','));
+    Some(tags.any(|tag| {
+        let tag = tag.trim();
+        tag == "*" || tag == etag || (!is_strong && tag.strip_prefix("W/") == Some(etag))
+    }))
+}
+
+/// Reads which ranges are asked for, unless `If-Range` is of another model.
+fn ranges(asked: &HeaderMap, etag: &str, length: u64) -> Ranges {
+    let if_range = asked.get(header::IF_RANGE);
+    let is_same = if_range.is_none_or(|tag| tag.to_str().is_ok_and(|tag| tag.trim() == etag));
+    match asked.get(header::RANGE).map(HeaderValue::to_str) {
+        Some(Ok(range)) if is_same => Ranges::parse(range, length),
+        _ => Ranges::Whole,
+    }
+}
+
+fn partial(
+    state: &State,
+    stored: &Arc<dyn Stored>,
+    mut headers: HeaderMap,
+    parts: &[Range<u64>],
+) -> Result<Response, Problem> {
+    let length = stored.meta().size_bytes;
+    if let [part] = parts {
+        headers.insert(header::CONTENT_LENGTH, (part.end - part.start).into());
+        headers.insert(header::CONTENT_RANGE, value(&content_range(part, length)));
+        let body = send(state, stored, part.clone())?;
+        return Ok(respond(StatusCode::PARTIAL_CONTENT, headers, body));
+    }
+    let mut total = 0;
+    let mut pieces = Vec::new();
+    for part in parts {
+        let head = format!(
+            "\r\n--{BOUNDARY}\r\nContent-Type: {}\r\nContent-Range: {}\r\n\r\n",
+            stored.meta().media_type,
+            content_range(part, length)
+        );
+        total += head.len() as u64 + part.end - part.start;
+        pieces.push(Body::from(head));
+        pieces.push(send(state, stored, part.clone())?);
+    }
+    let end = format!("\r\n--{BOUNDARY}--\r\n");
+    total += end.len() as u64;
+    pieces.push(Body::from(Bytes::from(end)));
+    headers.insert(header::CONTENT_LENGTH, total.into());
+    let media_type = format!("multipart/byteranges; boundary={BOUNDARY}");
+    headers.insert(header::CONTENT_TYPE, value(&media_type));
+    let body = Body::from_stream(stream::iter(pieces).flat_map(Body::into_data_stream));
+    Ok(respond(StatusCode::PARTIAL_CONTENT, headers, body))
+}
+
+fn content_range(part: &Range<u64>, length: u64) -> String {
+    format!("bytes {}-{}/{length}", part.start, part.end - 1)
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("digits and ASCII letters are a header")
+}
+
+fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}

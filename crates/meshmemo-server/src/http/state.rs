@@ -1,0 +1,50 @@
+//! What every handler has at hand.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use meshmemo::{Clock, Freshness, ResultCache};
+use meshmemo_gateway::Relief;
+
+use super::metrics::Metrics;
+use crate::config::Config;
+use crate::in_flight::InFlight;
+use crate::tasks::Tasks;
+
+/// What every handler has at hand; made in `wire.rs`.
+#[derive(Debug)]
+pub struct State {
+    /// The result cache.
+    pub cache: ResultCache,
+    /// The backend that makes what the cache does not have.
+    pub backend: Arc<Relief>,
+    /// How the process was configured.
+    pub config: Config,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// When the process started, in monotonic time.
+    pub started_at: Duration,
+    /// The address that is listened on.
+    pub address: SocketAddr,
+    /// The name of this node: its host.
+    pub node: String,
+    /// The process's tasks.
+    pub tasks: Tasks,
+    /// The budget of bodies on their way.
+    pub in_flight: InFlight,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+}
+
+impl State {
+    /// Returns the wall time in seconds since the Unix epoch.
+    pub fn timestamp(&self) -> f64 {
+        self.clock.wall().as_secs_f64()
+    }
+
+    /// Returns what a request may use of the cache, given what it asks for itself.
+    pub fn freshness(&self, asked: Freshness) -> Freshness {
+        if self.config.is_cache_on { asked } else { Freshness::Bypass }
+    }
+}

@@ -1,0 +1,92 @@
+//! The budget of bodies on their way: uploads being read, and models being sent.
+//!
+//! What is sent is counted once however many clients it is sent to, since they share its bytes;
+//! so that even an entry that was evicted while slow clients still read it is paid for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use meshmemo::Digest;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What one permit of the semaphore stands for: its count is 32 bits wide.
+const UNIT_BYTES: u64 = 1024;
+
+/// A bound on the bytes of all bodies on their way.
+#[derive(Debug)]
+pub struct InFlight {
+    units: Arc<Semaphore>,
+    units_max: u32,
+    sent: Mutex<HashMap<Digest, Weak<Share>>>,
+}
+
+/// A part of the budget; dropping it gives it back.
+#[derive(Debug)]
+pub struct Share {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl InFlight {
+    /// Makes a budget.
+    pub fn new(max_bytes: u64) -> Self {
+        let units_max = units(max_bytes);
+        let units = Arc::new(Semaphore::new(units_max as usize));
+        Self { units, units_max, sent: Mutex::default() }
+    }
+
+    /// Takes a part for a body that is read; `None` if there is not that much left.
+    pub fn take(&self, bytes: u64) -> Option<Share> {
+        // A body larger than the whole budget may be alone on its way.
+        let units = units(bytes).min(self.units_max);
+        let permit = Arc::clone(&self.units).try_acquire_many_owned(units).ok()?;
+        Some(Share { _permit: permit })
+    }
+
+    /// Takes a part for a body that is sent, or shares the part of those it is being sent to.
+    pub fn share(&self, digest: Digest, bytes: u64) -> Option<Arc<Share>> {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = sent.get(&digest).and_then(Weak::upgrade) {
+            return Some(share);
+        }
+        sent.retain(|_, share| share.strong_count() > 0);
+        let share = Arc::new(self.take(bytes)?);
+        sent.insert(digest, Arc::downgrade(&share));
+        Some(share)
+    }
+
+    /// Returns the bytes on their way, rounded up to KiB for each body.
+    pub fn bytes(&self) -> u64 {
+        (u64::from(self.units_max) - self.units.available_permits() as u64) * UNIT_BYTES
+    }
+}
+
+fn units(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_is_a_bound_and_comes_back() {
+        let in_flight = InFlight::new(10 << 10);
+        let upload = in_flight.take(6 << 10).unwrap();
+        assert!(in_flight.take(5 << 10).is_none());
+        drop(upload);
+        assert!(in_flight.take(100 << 10).is_some(), "alone on its way");
+        assert_eq!(in_flight.bytes(), 0);
+    }
+
+    #[test]
+    fn one_model_sent_to_many_counts_once() {
+        let in_flight = InFlight::new(10 << 10);
+        let digest = Digest::of(b"model");
+        let clients: Vec<_> = (0..5).map(|_| in_flight.share(digest, 6 << 10)).collect();
+        assert!(clients.iter().all(Option::is_some));
+        assert_eq!(in_flight.bytes(), 6 << 10);
+        assert!(in_flight.share(Digest::of(b"other"), 6 << 10).is_none());
+        drop(clients);
+        assert!(in_flight.share(Digest::of(b"other"), 6 << 10).is_some());
+    }
+}

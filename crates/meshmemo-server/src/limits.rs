@@ -1,0 +1,41 @@
+//! The named bounds of the server: whatever waits, queues or grows here stops at one of these.
+
+use std::time::Duration;
+
+/// How many connections are served at a time; the next one waits to be accepted.
+pub(crate) const CONNECTIONS_MAX: usize = 1024;
+
+/// How long a client may take to send its request's head, the pause before it included.
+pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a client may pause while it sends a body.
+pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long a client may take no bytes while it is sent a body.
+pub(crate) const SEND_PAUSE_MAX: Duration = Duration::from_mins(1);
+
+/// Bytes that bodies on their way in or out may take together; beyond it the answer is 503.
+pub(crate) const IN_FLIGHT_MAX_BYTES: u64 = 1 << 30;
+
+/// How long an answer for want of room in memory or for want of a place tells to wait.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Bytes that a form field other than the image may have.
+pub(crate) const FIELD_MAX_BYTES: usize = 4096;
+
+/// How many fields a form may have.
+pub(crate) const FIELDS_MAX: usize = 32;
+
+/// Characters that a label keeps; the rest is cut off.
+pub(crate) const LABEL_MAX_CHARS: usize = 200;
+
+/// Bytes that the body of a management call may have.
+pub(crate) const MANAGEMENT_BODY_MAX_BYTES: usize = 64 << 10;
+
+/// How many entries one page of a listing holds, unless asked for fewer or more, and at most.
+pub(crate) const PAGE_ENTRIES: usize = 100;
+/// See [`PAGE_ENTRIES`].
+pub(crate) const PAGE_ENTRIES_MAX: usize = 1000;
+
+/// How many ranges one request may ask for; one that asks for more gets the whole.
+pub(crate) const RANGES_MAX: usize = 16;
