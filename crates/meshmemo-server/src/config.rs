@@ -23,14 +23,23 @@ pub struct Setting {
     pub name: &'static str,
     /// Its environment variable.
     pub environment: &'static str,
-    /// Other environment variables that are accepted, and how their values are to be read.
-    pub also: &'static [(&'static str, fn(&str) -> String)],
+    /// Other environment variables that are accepted.
+    pub also: Option<Alias>,
     /// What holds if nothing is said.
     pub default: &'static str,
 }
 
+/// An environment variable that other services use for the same setting.
+#[derive(Debug)]
+pub struct Alias {
+    /// Its name.
+    pub environment: &'static str,
+    /// Writes its value as ours is written.
+    pub convert: fn(&str) -> String,
+}
+
 const fn setting(name: &'static str, environment: &'static str, default: &'static str) -> Setting {
-    Setting { name, environment, also: &[], default }
+    Setting { name, environment, also: None, default }
 }
 
 /// Every setting there is.
@@ -40,19 +49,19 @@ pub const SETTINGS: [Setting; 14] = [
     setting("adapter", "MESHMEMO_ADAPTER", "native"),
     setting("model_id", "MESHMEMO_MODEL_ID", ""),
     Setting {
-        also: &[("DISABLE_RESULT_CACHE", off_if_set)],
+        also: Some(Alias { environment: "DISABLE_RESULT_CACHE", convert: off_if_set }),
         ..setting("cache", "MESHMEMO_CACHE", "on")
     },
     Setting {
-        also: &[("CACHE_MAX_MEMORY_MB", mebibytes)],
+        also: Some(Alias { environment: "CACHE_MAX_MEMORY_MB", convert: mebibytes }),
         ..setting("max_memory", "MESHMEMO_MAX_MEMORY", "512MiB")
     },
     Setting {
-        also: &[("CACHE_MAX_SIZE", str::to_owned)],
+        also: Some(Alias { environment: "CACHE_MAX_SIZE", convert: str::to_owned }),
         ..setting("max_entries", "MESHMEMO_MAX_ENTRIES", "1000")
     },
     Setting {
-        also: &[("CACHE_TTL_SECONDS", str::to_owned)],
+        also: Some(Alias { environment: "CACHE_TTL_SECONDS", convert: str::to_owned }),
         ..setting("ttl", "MESHMEMO_TTL", "none")
     },
     setting("policy", "MESHMEMO_POLICY", "lru"),
@@ -123,7 +132,8 @@ impl Config {
             resolved.check(name, &range, |text| parse_size(text).filter(|size| *size >= least))
         };
         let duration = |name| {
-            let range = format!("{DURATION_FORM}, above 0");
+            let none = if name == "ttl" { "`none`, or " } else { "" };
+            let range = format!("{none}{DURATION_FORM}, above 0");
             resolved.check(name, &range, |text| parse_duration(text).filter(|d| !d.is_zero()))
         };
         let count = |name, least: usize, most: usize| {
@@ -138,7 +148,10 @@ impl Config {
             is_cache_on: resolved.check("cache", "`on` or `off`", on_or_off)?,
             max_memory_bytes: size("max_memory", 1)?,
             max_entries: count("max_entries", 1, u32::MAX as usize - 1)?,
-            ttl: resolved.check("ttl", &format!("`none`, or {DURATION_FORM}, above 0"), ttl)?,
+            ttl: match resolved.text("ttl") {
+                "none" => None,
+                _ => Some(duration("ttl")?),
+            },
             policy: resolved.check("policy", "`lru`", |text| text.parse().ok())?,
             concurrency: count("concurrency", 1, 1024)?,
             queue: count("queue", 0, 1_000_000)?,
@@ -168,13 +181,6 @@ fn on_or_off(text: &str) -> Option<bool> {
         "on" => Some(true),
         "off" => Some(false),
         _ => None,
-    }
-}
-
-fn ttl(text: &str) -> Option<Option<Duration>> {
-    match text {
-        "none" => Some(None),
-        _ => parse_duration(text).filter(|ttl| !ttl.is_zero()).map(Some),
     }
 }
 

@@ -30,7 +30,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
     let (_, factor) = SIZE_UNITS.iter().find(|(name, _)| *name == unit)?;
     if let Ok(whole) = number.parse::<u64>() {
-        return whole.checked_mul(*factor).filter(|bytes| *bytes <= i64::MAX as u64);
+        return whole.checked_mul(*factor).filter(|bytes| i64::try_from(*bytes).is_ok());
     }
     #[expect(clippy::cast_precision_loss, reason = "a fraction of a unit is rounded anyway")]
     let bytes = number.parse::<f64>().ok()? * *factor as f64;
@@ -57,8 +57,10 @@ pub fn show_size(bytes: u64) -> String {
         size /= 1024.0;
         unit += 1;
     }
-    let digits = if unit == 0 || size >= 100.0 { 0 } else { 1 };
-    format!("{size:.digits$} {}", UNITS[unit])
+    match UNITS[unit] {
+        unit if unit == "B" || size >= 100.0 => format!("{size:.0} {unit}"),
+        unit => format!("{size:.1} {unit}"),
+    }
 }
 
 /// Writes a duration with three digits and its unit.

@@ -38,7 +38,7 @@ pub(super) enum Command {
     /// List the entries of a running server
     Entries(Entries),
     /// Show or change the limits of a running server; check or show a configuration
-    Config(Config),
+    Config(Box<Config>),
     /// Remove every entry from a running server
     Clear(Clear),
     /// Remove an entry from a running server, by its key or by its photo
@@ -177,10 +177,10 @@ pub(super) struct Shape {
 /// Which server, and how to answer.
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct Remote {
-    /// The server [default: MESHMEMO_URL, or http://127.0.0.1:8080]
+    /// The server [default: `MESHMEMO_URL`, or `http://127.0.0.1:8080`]
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
-    /// The server's API key [default: MESHMEMO_API_KEY]
+    /// The server's API key [default: `MESHMEMO_API_KEY`]
     #[arg(long, value_name = "KEY")]
     pub(super) api_key: Option<String>,
     /// Print the server's answer as JSON
@@ -219,14 +219,14 @@ pub(super) enum ConfigCommand {
     /// Check a configuration file, or what holds without one
     Check(ConfigCheck),
     /// Show what holds and where each value comes from
-    Show(ConfigShow),
+    Show(Box<ConfigShow>),
 }
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct ConfigSet {
     #[command(flatten)]
     pub(super) remote: Remote,
-    /// max_size=N, max_memory_mb=MB or default_ttl_seconds=SECONDS|none
+    /// `max_size=N`, `max_memory_mb=MB` or `default_ttl_seconds=SECONDS|none`
     #[arg(required = true, value_name = "FIELD=VALUE")]
     pub(super) changes: Vec<String>,
 }

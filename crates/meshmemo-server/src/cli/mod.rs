@@ -54,11 +54,11 @@ fn run(args: Args) -> anyhow::Result<Done> {
         Command::Generate(generate) => commands::generate::run(&generate),
         Command::Stats(remote) => commands::stats::run(&remote),
         Command::Entries(entries) => commands::entries::run(&entries),
-        Command::Config(config) => match config.command {
+        Command::Config(config) => match &config.command {
             None => commands::config::remote(&config.remote),
-            Some(ConfigCommand::Set(set)) => commands::config::set(&set),
-            Some(ConfigCommand::Check(check)) => commands::config::check(&check),
-            Some(ConfigCommand::Show(show)) => commands::config::show(&show),
+            Some(ConfigCommand::Set(set)) => commands::config::set(set),
+            Some(ConfigCommand::Check(check)) => commands::config::check(check),
+            Some(ConfigCommand::Show(show)) => commands::config::show(show),
         },
         Command::Clear(clear) => commands::clear::run(&clear),
         Command::Rm(rm) => commands::rm::run(&rm),

@@ -109,9 +109,9 @@ fn environment(setting: &'static Setting) -> Option<(String, Source)> {
     let own =
         read(setting.environment).map(|value| (value, Source::Environment(setting.environment)));
     own.or_else(|| {
-        setting.also.iter().find_map(|(variable, convert)| {
-            read(variable).map(|value| (convert(&value), Source::Environment(variable)))
-        })
+        let alias = setting.also.as_ref()?;
+        let value = (alias.convert)(&read(alias.environment)?);
+        Some((value, Source::Environment(alias.environment)))
     })
 }
 

@@ -111,7 +111,7 @@ fn cache_status(outcome: Outcome, ttl: Option<Duration>) -> String {
 }
 
 fn server_timing(key: Duration, timings: Timings) -> String {
-    let Timings { lookup, queue, generate, .. } = timings;
+    let Timings { lookup, queue, generate } = timings;
     let steps = [("key", key), ("lookup", lookup), ("queue", queue), ("generate", generate)];
     let steps = steps.map(|(name, took)| format!("{name};dur={:.3}", took.as_secs_f64() * 1_000.0));
     steps.join(", ")
@@ -123,12 +123,13 @@ fn disposition(label: &str, format: Format) -> HeaderValue {
     let stem = if stem.is_empty() { "model" } else { stem };
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
     let plain: String = stem.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
-    let mut value = format!("attachment; filename=\"{plain}.{}\"", format.extension());
-    if plain != stem {
-        let encoded: String = stem.bytes().map(percent_encoded).collect();
-        value.push_str(&format!("; filename*=UTF-8''{encoded}.{}", format.extension()));
+    let extension = format.extension();
+    let in_ascii = format!("attachment; filename=\"{plain}.{extension}\"");
+    if plain == stem {
+        return ascii(&in_ascii);
     }
-    ascii(&value)
+    let encoded: String = stem.bytes().map(percent_encoded).collect();
+    ascii(&format!("{in_ascii}; filename*=UTF-8''{encoded}.{extension}"))
 }
 
 fn percent_encoded(byte: u8) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use meshmemo::{Error, ErrorKind};
+use meshmemo_gen::FieldError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,9 +18,7 @@ pub(super) struct Problem {
     /// The status in words.
     title: &'static str,
     /// The HTTP status.
-    #[serde(serialize_with = "as_number")]
-    #[schema(value_type = u16)]
-    status: StatusCode,
+    status: u16,
     /// What went wrong, naming the value and the range where there is one.
     detail: String,
     #[serde(skip)]
@@ -33,7 +32,14 @@ impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
         let detail = detail.into();
-        Self { kind: "about:blank", title, status, detail, retry_after: None, headers: Vec::new() }
+        Self {
+            kind: "about:blank",
+            title,
+            status: status.as_u16(),
+            detail,
+            retry_after: None,
+            headers: Vec::new(),
+        }
     }
 
     /// The request is not what it claims to be.
@@ -64,6 +70,12 @@ impl Problem {
     }
 }
 
+impl From<FieldError> for Problem {
+    fn from(error: FieldError) -> Self {
+        Self::unprocessable(error.to_string())
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let detail = error.to_string();
@@ -86,8 +98,9 @@ impl From<Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).expect("a problem has nothing that JSON has not");
+        let status = StatusCode::from_u16(self.status).expect("it was one before");
         let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-        let mut response = (self.status, content_type, body).into_response();
+        let mut response = (status, content_type, body).into_response();
         if let Some(retry_after) = self.retry_after {
             let seconds = retry_after.as_secs_f64().ceil().max(1.0);
             let value = HeaderValue::from_str(&format!("{seconds:.0}"));
@@ -96,8 +109,4 @@ impl IntoResponse for Problem {
         response.headers_mut().extend(self.headers);
         response
     }
-}
-
-fn as_number<S: serde::Serializer>(status: &StatusCode, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u16(status.as_u16())
 }

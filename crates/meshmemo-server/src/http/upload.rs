@@ -17,7 +17,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use meshmemo_gen::{FieldError, Parameters, image_type};
+use meshmemo_gen::{Parameters, image_type};
 use multer::Multipart;
 use serde_json::Value;
 
@@ -168,7 +168,7 @@ impl Form {
             ("label", label) => self.label = Some(label.to_owned()),
             // An input of a page that was left empty is sent all the same.
             (_, "") => {}
-            _ => self.parameters.set(name, value).map_err(unprocessable)?,
+            _ => self.parameters.set(name, value)?,
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ impl Form {
             let detail = "`image` is not an image that can be read: send a PNG, JPEG or WebP";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
-        self.parameters.validate().map_err(unprocessable)?;
+        self.parameters.validate()?;
         let label = self.label.or(self.file_name).unwrap_or_default();
         let label = label.chars().filter(|c| !c.is_control()).take(LABEL_MAX_CHARS).collect();
         Ok(Upload { image, parameters: self.parameters, label, _share: share })
@@ -220,8 +220,4 @@ fn decode_image(text: &str) -> Result<Bytes, Problem> {
 fn field_problem(name: &str, detail: &str) -> Problem {
     let name: String = name.chars().take(LABEL_MAX_CHARS).collect();
     Problem::unprocessable(format!("`{name}` {detail}"))
-}
-
-fn unprocessable(error: FieldError) -> Problem {
-    Problem::unprocessable(error.to_string())
 }

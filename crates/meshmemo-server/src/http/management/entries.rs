@@ -1,5 +1,7 @@
 //! `GET /api/cache/entries`, and one entry by its key.
 
+#![expect(unused_qualifications, reason = "the expansion of `utoipa::path` has them")]
+
 use std::cmp::Reverse;
 use std::sync::Arc;
 
