@@ -4,8 +4,10 @@
 //! so that even an entry that was evicted while slow clients still read it is paid for.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use bytes::Bytes;
 use meshmemo::Digest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -57,6 +59,25 @@ impl InFlight {
     /// Returns the bytes on their way, rounded up to KiB for each body.
     pub fn bytes(&self) -> u64 {
         (u64::from(self.units_max) - self.units.available_permits() as u64) * UNIT_BYTES
+    }
+}
+
+impl InFlight {
+    /// Binds a part to the bytes it was taken for: it comes back when the last of them is dropped.
+    pub fn hold(bytes: Bytes, share: impl Deref<Target = Share> + Send + 'static) -> Bytes {
+        Bytes::from_owner(Held { bytes, _share: share })
+    }
+}
+
+/// Bytes with their part of the budget.
+struct Held<S> {
+    bytes: Bytes,
+    _share: S,
+}
+
+impl<S> AsRef<[u8]> for Held<S> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

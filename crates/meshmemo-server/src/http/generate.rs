@@ -48,13 +48,12 @@ pub(super) async fn generate(
     let (key, label) = (request.key(), upload.label.clone());
     let served = state.cache.get_or_generate(request).await?;
     let format = upload.parameters.format;
-    drop(upload);
     answer(&state, Generated { served, key, key_took, label, format })
 }
 
 /// Makes the engine's request of what a client asks for.
 fn bind(state: &State, upload: &Upload, freshness: Freshness) -> Request {
-    let Upload { image, parameters, label, .. } = upload;
+    let Upload { image, parameters, label } = upload;
     let identity = canonical::identity(&state.config.model_id, parameters, image);
     let generation = ReliefGeneration::new(
         Arc::clone(&state.backend),

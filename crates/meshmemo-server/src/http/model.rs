@@ -14,6 +14,7 @@ use std::ops::Range;
 
 use super::problem::Problem;
 use super::state::State;
+use crate::in_flight::InFlight;
 use crate::limits::RETRY_AFTER;
 
 pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -79,21 +80,9 @@ pub(super) fn send(
         tracing::error!(%error, "an entry could not be read to its end");
     });
     // The chunk that ends a body keeps its part of the budget until the connection has taken it.
-    Ok(Body::from_stream(chunks.map(move |chunk| {
-        chunk.map(|bytes| bytes::Bytes::from_owner(Held { bytes, _share: Arc::clone(&share) }))
-    })))
-}
-
-/// Bytes with their part of the budget.
-struct Held {
-    bytes: bytes::Bytes,
-    _share: Arc<crate::in_flight::Share>,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
+    Ok(Body::from_stream(
+        chunks.map(move |chunk| chunk.map(|bytes| InFlight::hold(bytes, Arc::clone(&share)))),
+    ))
 }
 
 /// Writes the outcome as RFC 9211 does.

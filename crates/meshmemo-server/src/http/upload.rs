@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use super::problem::Problem;
 use super::state::State;
-use crate::in_flight::Share;
+use crate::in_flight::{InFlight, Share};
 use crate::limits::{FIELD_MAX_BYTES, FIELDS_MAX, LABEL_MAX_CHARS, RETRY_AFTER};
 use crate::units::show_size;
 
@@ -39,7 +39,6 @@ pub(super) struct Upload {
     pub(super) image: Bytes,
     pub(super) parameters: Parameters,
     pub(super) label: String,
-    _share: Share,
 }
 
 impl Upload {
@@ -81,10 +80,10 @@ fn reserve(state: &State, request: &Request) -> Result<Share, Problem> {
     if length.is_some_and(|length| length > max_bytes) {
         return Err(too_large(max_bytes));
     }
-    state
-        .in_flight
-        .take(length.unwrap_or(max_bytes))
-        .ok_or_else(|| Problem::busy("too many bodies are on their way already", RETRY_AFTER))
+    // While a body is taken apart, its parts are there a second time.
+    let held_bytes = length.unwrap_or(max_bytes).saturating_mul(2);
+    let busy = || Problem::busy("too many bodies are on their way already", RETRY_AFTER);
+    state.in_flight.take(held_bytes).ok_or_else(busy)
 }
 
 fn too_large(max_bytes: u64) -> Problem {
@@ -197,7 +196,9 @@ impl Form {
         self.parameters.validate()?;
         let label = self.label.or(self.file_name).unwrap_or_default();
         let label = label.chars().filter(|c| !c.is_control()).take(LABEL_MAX_CHARS).collect();
-        Ok(Upload { image, parameters: self.parameters, label, _share: share })
+        // The photo waits in the queue for as long as it must, and its share with it.
+        let image = InFlight::hold(image, Box::new(share));
+        Ok(Upload { image, parameters: self.parameters, label })
     }
 }
 
