@@ -28,7 +28,7 @@ async fn main() -> Result<()> {
     let photo = std::fs::read(photo)?;
     let client = reqwest::Client::builder().no_proxy().build()?;
     let ours = start_ours().await?;
-    // The quality is such that the model has about 4 MB.
+    // Format and quality are such that the model has some 3.5 MB.
     let model = ask(&client, &ours, &photo).await?.0;
     let plain = start_plain(model.clone()).await?;
 
@@ -39,7 +39,11 @@ async fn main() -> Result<()> {
         hits.push(took);
         plains.push(ask(&client, &plain, &photo).await?.1);
     }
-    println!("{} kB posted, {} kB returned, {ROUNDS} rounds", photo.len() / 1000, model.len() / 1000);
+    println!(
+        "{} kB posted, {} kB returned, {ROUNDS} rounds",
+        photo.len() / 1000,
+        model.len() / 1000
+    );
     let percentile = |figures: &mut Vec<Duration>, percent: usize| {
         figures.sort_unstable();
         figures[figures.len() * percent / 100]
@@ -54,7 +58,7 @@ async fn main() -> Result<()> {
 
 async fn ask(client: &reqwest::Client, url: &str, photo: &[u8]) -> Result<(Bytes, Duration)> {
     let image = Part::bytes(photo.to_vec()).file_name("coffee.png");
-    let form = Form::new().part("image", image).text("quality", "6");
+    let form = Form::new().part("image", image).text("format", "stl").text("quality", "5");
     let started_at = Instant::now();
     let response = client.post(url).multipart(form).send().await?.error_for_status()?;
     let body = response.bytes().await?;
