@@ -154,12 +154,9 @@ impl Generation for ReliefGeneration {
         self.backend.generate(self).boxed()
     }
 
-    fn validate(&self, variant: &str, body: &Bytes) -> Result<()> {
-        let checked = mesh::check(body, format_of(variant)?);
-        checked.map(drop).map_err(|error| {
-            let message = format!("the backend's answer is not a complete model: {error}");
-            Error::with_source(ErrorKind::BackendFailed, message, error)
-        })
+    fn validate(&self, variant: &str, body: &Bytes) -> BoxFuture<'_, Result<()>> {
+        let (format, body) = (format_of(variant), body.clone());
+        validate(format, body).boxed()
     }
 
     fn variants(&self) -> Variants {
@@ -191,6 +188,17 @@ impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.is_stopped.store(true, Ordering::Relaxed);
     }
+}
+
+async fn validate(format: Result<Format>, body: Bytes) -> Result<()> {
+    let format = format?;
+    let checked = spawn_blocking(move || mesh::check(&body, format)).await;
+    let incomplete = |source: Box<dyn std::error::Error + Send + Sync>| {
+        let message = format!("the backend's answer is not a complete model: {source}");
+        Error::with_source(ErrorKind::BackendFailed, message, source)
+    };
+    let summary = checked.map_err(|panic| incomplete(Box::from(panic)))?;
+    summary.map(drop).map_err(|error| incomplete(Box::from(error)))
 }
 
 fn format_of(variant: &str) -> Result<Format> {

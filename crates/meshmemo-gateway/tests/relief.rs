@@ -31,12 +31,12 @@ async fn a_generation_makes_what_its_own_check_accepts_and_derives_the_rest() {
     let backend = backend(Duration::from_mins(5));
     let generation = bind(&backend, photo("coffee.png"), 1);
     let glb = generation.generate("glb").await.unwrap();
-    generation.validate("glb", &glb.body).unwrap();
+    generation.validate("glb", &glb.body).await.unwrap();
     for variant in generation.variants().derived {
         let derived = generation.derive(glb.body.clone(), variant).await.unwrap();
-        generation.validate(variant, &derived.body).unwrap();
+        generation.validate(variant, &derived.body).await.unwrap();
         let cut_short = derived.body.slice(..derived.body.len() - 1);
-        let error = generation.validate(variant, &cut_short).unwrap_err();
+        let error = generation.validate(variant, &cut_short).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BackendFailed, "{variant}");
     }
 }

@@ -72,7 +72,8 @@ fn main() {
         .build();
     let lru = Mutex::new(lru::LruCache::new(NonZeroUsize::new(entries).expect("it is not zero")));
     let moka = moka::sync::Cache::new(ENTRIES);
-    let peers: [(&str, &dyn Peer); 3] = [("meshmemo", &ours), ("Mutex<lru>", &lru), ("moka", &moka)];
+    let peers: [(&str, &dyn Peer); 3] =
+        [("meshmemo", &ours), ("Mutex<lru>", &lru), ("moka", &moka)];
     println!("{ENTRIES} entries, {OPERATIONS} operations a round, median of {ROUNDS} rounds");
     for (name, threads, is_insert) in
         [("get, hit", 1, false), ("get, hit", 2, false), ("insert, evicting", 1, true)]
@@ -89,15 +90,22 @@ fn row(name: &str, threads: u64, peers: &[(&str, &dyn Peer)], is_insert: bool) {
     let mut figures = vec![Vec::new(); peers.len()];
     for _ in 0..ROUNDS {
         for ((_, peer), figures) in peers.iter().zip(&mut figures) {
-            keys.iter().for_each(|key| peer.insert(*key, Arc::clone(&value)));
+            for key in &keys {
+                peer.insert(*key, Arc::clone(&value));
+            }
             let started_at = Instant::now();
             thread::scope(|scope| {
                 for _ in 0..threads {
-                    scope.spawn(|| match is_insert {
-                        true => fresh.iter().for_each(|key| peer.insert(*key, Arc::clone(&value))),
-                        false => keys.iter().cycle().take(fresh.len()).for_each(|key| {
-                            black_box(peer.get(key));
-                        }),
+                    scope.spawn(|| {
+                        if is_insert {
+                            for key in &fresh {
+                                peer.insert(*key, Arc::clone(&value));
+                            }
+                        } else {
+                            for key in keys.iter().cycle().take(fresh.len()) {
+                                black_box(peer.get(key));
+                            }
+                        }
                     });
                 }
             });
@@ -108,7 +116,9 @@ fn row(name: &str, threads: u64, peers: &[(&str, &dyn Peer)], is_insert: bool) {
     for ((peer, _), nanoseconds) in peers.iter().zip(&medians) {
         #[expect(clippy::cast_precision_loss, reason = "nanoseconds are few")]
         let ratio = medians[0] as f64 / (*nanoseconds).max(1) as f64;
-        println!("{name:<18} {threads} threads  {peer:<12} {nanoseconds:>6} ns  ours/theirs {ratio:.2}");
+        println!(
+            "{name:<18} {threads} threads  {peer:<12} {nanoseconds:>6} ns  ours/theirs {ratio:.2}"
+        );
     }
 }
 

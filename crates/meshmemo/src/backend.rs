@@ -61,7 +61,7 @@ pub trait Generation: Debug + Send + Sync {
     ///
     /// # Errors
     /// `BackendFailed`, with what is wrong.
-    fn validate(&self, variant: &str, body: &Bytes) -> Result<()>;
+    fn validate(&self, variant: &str, body: &Bytes) -> BoxFuture<'_, Result<()>>;
 
     /// Returns which variants are derived from another one without a generation.
     fn variants(&self) -> Variants;

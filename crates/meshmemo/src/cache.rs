@@ -139,7 +139,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     ///
     /// A loader that is making the value now will not bring it back: its waiters get the value, the
     /// cache does not keep it.
-    pub fn remove(&self, key: &K) -> Option<V> {
+    pub fn remove<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         let hash = self.hash(key);
         self.inner.flights.invalidate(hash, key);
         let mut departed = Vec::new();

@@ -114,11 +114,17 @@ impl Stored for Entry {
 /// # Errors
 /// `Storage` if it can not be read or is not what it was stored as.
 pub async fn read_entry(stored: &dyn Stored) -> Result<Entry> {
+    let body = read_body(stored).await?;
+    Entry::verified(stored.meta().clone(), body)
+}
+
+/// Reads all bytes of an entry, and no more than it is said to have.
+pub(crate) async fn read_body(stored: &dyn Stored) -> Result<Bytes> {
     let size_bytes = stored.meta().size_bytes;
     let mut chunks = stored.read(0..size_bytes);
     let first = chunks.next().await.transpose()?.unwrap_or_default();
     if first.len() as u64 == size_bytes {
-        return Entry::verified(stored.meta().clone(), first);
+        return Ok(first);
     }
     let mut body = BytesMut::from(first);
     while let Some(chunk) = chunks.next().await.transpose()? {
@@ -127,5 +133,5 @@ pub async fn read_entry(stored: &dyn Stored) -> Result<Entry> {
         }
         body.extend_from_slice(&chunk);
     }
-    Entry::verified(stored.meta().clone(), body.freeze())
+    Ok(body.freeze())
 }

@@ -8,6 +8,7 @@
 //! Knows no runtime: followers are futures, woken through their wakers. Wakers, keys and results
 //! are never cloned, compared or dropped under a lock.
 
+use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::future::Future;
 use std::mem;
@@ -75,11 +76,15 @@ impl<K: Eq + Clone, R> Flights<K, R> {
 
     /// Takes the right to publish from the flight for `key`; nobody joins it any more, and those
     /// who wait for it still get what it brings.
-    pub(crate) fn invalidate(&self, hash: u64, key: &K) {
+    pub(crate) fn invalidate<Q>(&self, hash: u64, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
         let _dropped_unlocked = with_key(
             &self.table,
             hash,
-            |flight| flight.key == *key,
+            |flight| flight.key.borrow() == key,
             |table, found| {
                 found.and_then(|((), flight)| {
                     flight.ticket.invalidate();
@@ -100,9 +105,10 @@ impl<K: Eq + Clone, R> Flights<K, R> {
         drop(flights);
     }
 
-    /// Returns how many flights may be joined.
-    pub(crate) fn len(&self) -> usize {
-        self.table.lock().flights.len()
+    /// Lists the keys of all flights that may be joined.
+    pub(crate) fn keys(&self) -> Vec<K> {
+        let flights: Vec<_> = self.table.lock().flights.iter().map(Arc::clone).collect();
+        flights.iter().map(|flight| flight.key.clone()).collect()
     }
 }
 

@@ -1,17 +1,19 @@
 //! A tier behind its timeout and its circuit breaker: for the flow, it can not fail.
 
 use std::fmt::Debug;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, select};
 
 use crate::breaker::Breaker;
 use crate::cache::Removed;
 use crate::clock::Clock;
-use crate::entry::{Entry, Stored};
+use crate::entry::{Entry, Stored, read_body};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{TIER_OPEN_MAX, TIER_WRITE_MAX};
+use crate::limits::{TIER_OPEN_MAX, TIER_READ_MAX, TIER_WRITE_MAX};
 use crate::spawn::Spawn;
 use crate::sync::Mutex;
 use crate::ticket::Ticket;
@@ -101,6 +103,20 @@ impl GuardedTier {
         }
     }
 
+    /// Reads an entry that was found into memory; every failure is a counted miss.
+    pub(crate) async fn read(&self, stored: &dyn Stored) -> Option<Entry> {
+        let Ok(body) = self.bounded(TIER_READ_MAX, read_body(stored).boxed()).await else {
+            self.count_miss(MissReason::Failed);
+            return None;
+        };
+        let entry = Entry::verified(stored.meta().clone(), body).ok();
+        match entry {
+            Some(_) => self.count_hit(),
+            None => self.count_miss(MissReason::Corrupt),
+        }
+        entry
+    }
+
     pub(crate) fn count_hit(&self) {
         self.stats.lock().hits += 1;
     }
@@ -148,12 +164,13 @@ impl GuardedTier {
         limit: Duration,
         operation: BoxFuture<'_, Result<T>>,
     ) -> Result<T> {
+        let failed =
+            |how: &str| Error::new(ErrorKind::Storage, format!("the tier `{}` {how}", self.name()));
+        let operation = AssertUnwindSafe(operation).catch_unwind();
         let result = match select(operation, self.spawn.sleep(limit)).await {
-            Either::Left((result, _)) => result,
-            Either::Right(((), _)) => {
-                let message = format!("tier {} took more than {limit:?}", self.name());
-                Err(Error::new(ErrorKind::Storage, message))
-            }
+            Either::Left((Ok(result), _)) => result,
+            Either::Left((Err(_panic), _)) => Err(failed("ended in a panic")),
+            Either::Right(((), _)) => Err(failed(&format!("took more than {limit:?}"))),
         };
         self.breaker.report(result.is_ok(), self.clock.now());
         result

@@ -9,21 +9,21 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, join_all, select};
 
-use crate::backend::{Freshness, Request};
+use crate::afterwards::Afterwards;
+use crate::backend::{Freshness, Generated, Request};
 use crate::cache::EntryOptions;
 use crate::entry::{Entry, Meta, Stored, read_entry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flight::Guard;
 use crate::guarded_tier::GuardedTier;
 use crate::key::{Digest, Key};
-use crate::lease::{Acquired, HeldLease};
-use crate::limits::{LEASE_ROUNDS_MAX, WRITES_BEHIND_MAX};
+use crate::lease::Acquired;
+use crate::limits::{LEASE_ROUNDS_MAX, LEASE_WAIT_MAX, TIER_READ_MAX};
 use crate::outcome::Outcome;
 use crate::published::{Published, Source};
 use crate::result_cache::{MEMORY, ResultCache};
@@ -73,14 +73,6 @@ impl Leader {
     }
 }
 
-/// What a leader does after the answer is out.
-#[derive(Default)]
-struct Afterwards {
-    writes: Vec<(Arc<Entry>, Arc<GuardedTier>)>,
-    unfinished: Vec<BoxFuture<'static, bool>>,
-    lease: Option<Box<dyn HeldLease>>,
-}
-
 /// A result that no tier has yet.
 struct Made {
     entry: Arc<Entry>,
@@ -104,6 +96,7 @@ impl ResultCache {
             return Ok(found);
         }
         if !is_derived
+            && request.freshness != Freshness::OnlyIfCached
             && let Some(found) = self.hold_lease(request, ticket, afterwards).await
             && !is_refresh
         {
@@ -152,16 +145,12 @@ impl ResultCache {
                 tier.count_hit();
                 return Some(Published::found(stored, tier.name()));
             }
-            match read_entry(&*stored).await {
-                Ok(entry) => {
-                    tier.count_hit();
-                    let entry = Arc::new(entry);
-                    self.keep_in_memory(&entry, ticket);
-                    let nearer = self.inner.tiers[..depth].iter().map(Arc::clone);
-                    afterwards.writes.extend(nearer.map(|tier| (Arc::clone(&entry), tier)));
-                    return Some(Published::found(entry, tier.name()));
-                }
-                Err(_) => tier.count_miss(MissReason::Corrupt),
+            if let Some(entry) = tier.read(&*stored).await {
+                let entry = Arc::new(entry);
+                self.keep_in_memory(&entry, ticket);
+                let nearer = self.inner.tiers[..depth].iter().map(Arc::clone);
+                afterwards.writes.extend(nearer.map(|tier| (Arc::clone(&entry), tier)));
+                return Some(Published::found(entry, tier.name()));
             }
         }
         None
@@ -177,7 +166,8 @@ impl ResultCache {
     ) -> Option<Published> {
         let lease = self.inner.lease.as_ref()?;
         for _ in 0..LEASE_ROUNDS_MAX {
-            match lease.acquire(request.key()).await.ok()? {
+            let acquired = self.bounded(LEASE_WAIT_MAX, lease.acquire(request.key())).await?;
+            match acquired.ok()? {
                 Acquired::Held(held) => {
                     afterwards.lease = Some(held);
                     return self.find_below(request, ticket, afterwards).await;
@@ -204,16 +194,13 @@ impl ResultCache {
     }
 
     async fn generate(&self, request: &Request) -> Result<Made> {
-        let generated = request.generation.generate(&request.variant).await;
-        let generated = generated.and_then(|generated| {
-            request.generation.validate(&request.variant, &generated.body)?;
+        let generated = async {
+            let generated = request.generation.generate(&request.variant).await?;
+            request.generation.validate(&request.variant, &generated.body).await?;
             Ok(generated)
-        });
-        let mut requests = self.inner.requests.lock();
-        let generated = generated.inspect_err(|_| requests.generation_failures += 1)?;
-        requests.generations += 1;
-        requests.generation_time += generated.cost;
-        drop(requests);
+        };
+        let generated = generated.await;
+        let generated = self.count_generation(generated)?;
         let meta = self.describe(request, &generated.body, generated.media_type, generated.cost);
         Ok(Made {
             entry: Arc::new(Entry::new(meta, generated.body)),
@@ -224,14 +211,29 @@ impl ResultCache {
         })
     }
 
+    fn count_generation(&self, generated: Result<Generated>) -> Result<Generated> {
+        let mut requests = self.inner.requests.lock();
+        match &generated {
+            Ok(generated) => {
+                requests.generations += 1;
+                requests.generation_time += generated.cost;
+            }
+            Err(_) => requests.generation_failures += 1,
+        }
+        generated
+    }
+
     async fn derive(&self, request: &Request, source: &str) -> Result<Made> {
         let source_request = Request { variant: source.to_owned(), ..request.clone() };
         let (role, published) = self.resolve(source_request, Some(request.key())).await;
         let Published { stored, source, queue, generate } = published?;
         let cost = stored.meta().cost;
-        let body = read_entry(&*stored).await?.body().clone();
+        let source_entry = self.bounded(TIER_READ_MAX, read_entry(&*stored).boxed()).await;
+        let too_slow =
+            || Error::new(ErrorKind::Storage, "the model to derive from came too slowly");
+        let body = source_entry.ok_or_else(too_slow)??.body().clone();
         let derived = request.generation.derive(body, &request.variant).await?;
-        request.generation.validate(&request.variant, &derived.body)?;
+        request.generation.validate(&request.variant, &derived.body).await?;
         self.inner.requests.lock().derivations += 1;
         let meta = self.describe(request, &derived.body, derived.media_type, cost);
         let source = match role.outcome(Freshness::Cached, Some(source)) {
@@ -322,44 +324,12 @@ impl ResultCache {
         }
     }
 
-    async fn finish(&self, afterwards: Afterwards, ticket: &Ticket) {
-        let Afterwards { writes, unfinished, lease } = afterwards;
-        join_all(unfinished).await;
-        if !writes.is_empty() {
-            self.write_behind(writes, ticket).await;
+    /// Runs what stands outside of the process; `None` if it takes too long.
+    pub(crate) async fn bounded<T>(&self, limit: Duration, work: BoxFuture<'_, T>) -> Option<T> {
+        match select(work, self.inner.spawn.sleep(limit)).await {
+            Either::Left((output, _)) => Some(output),
+            Either::Right(((), _)) => None,
         }
-        if let Some(lease) = lease {
-            lease.release().await;
-        }
-    }
-
-    /// Writes to the tiers that the answer did not wait for, unless too many leaders are at it.
-    async fn write_behind(&self, writes: Vec<(Arc<Entry>, Arc<GuardedTier>)>, ticket: &Ticket) {
-        let Some(_writer) = Writer::admit(&self.inner.writes_behind) else {
-            self.inner.requests.lock().writes_dropped += writes.len() as u64;
-            return;
-        };
-        for (entry, tier) in writes {
-            tier.put(entry, ticket.clone()).await;
-        }
-    }
-}
-
-/// A place among those who write behind their answers.
-struct Writer<'a> {
-    writers: &'a AtomicUsize,
-}
-
-impl<'a> Writer<'a> {
-    fn admit(writers: &'a AtomicUsize) -> Option<Self> {
-        let writer = Self { writers };
-        (writers.fetch_add(1, Ordering::AcqRel) < WRITES_BEHIND_MAX).then_some(writer)
-    }
-}
-
-impl Drop for Writer<'_> {
-    fn drop(&mut self) {
-        self.writers.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -17,8 +17,11 @@
 //!    store;
 //! 5. `outcome.rs`: what that makes of this request ([`Outcome`]), counted once.
 
+#![forbid(unsafe_code)]
+
 mod result_cache;
 mod leader;
+mod afterwards;
 mod published;
 mod cache;
 mod memory;

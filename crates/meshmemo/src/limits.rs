@@ -43,6 +43,13 @@ pub(crate) const WRITES_BEHIND_MAX: usize = 64;
 /// How long a lower tier may take to answer a look-up before it counts as a miss.
 pub(crate) const TIER_OPEN_MAX: Duration = Duration::from_secs(5);
 
+/// How long a lower tier may take to deliver an entry that it has opened before it counts as a
+/// miss.
+pub(crate) const TIER_READ_MAX: Duration = Duration::from_mins(1);
+
+/// How long a leader waits for another machine's generation before it goes on without the lease.
+pub(crate) const LEASE_WAIT_MAX: Duration = Duration::from_mins(20);
+
 /// How long a lower tier may take for a write or a removal before it counts as failed.
 pub(crate) const TIER_WRITE_MAX: Duration = Duration::from_mins(1);
 

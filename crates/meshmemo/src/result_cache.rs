@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 
 use crate::backend::{Freshness, Request};
 use crate::cache::{Cache, EntryInfo, Removed};
@@ -114,13 +114,15 @@ impl ResultCache {
     pub async fn remove(&self, selector: Selector) -> Removal {
         let removed = self.remove_from_memory(selector);
         let mut removal = Removal { removed, failures: Vec::new() };
-        for tier in &self.inner.tiers {
-            match tier.remove(selector).await {
+        let tiers = self.inner.tiers.iter();
+        let removals = tiers.map(async |tier| (tier.name(), tier.remove(selector).await));
+        for (name, result) in join_all(removals).await {
+            match result {
                 Ok(removed) => {
                     removal.removed.entries += removed.entries;
                     removal.removed.bytes += removed.bytes;
                 }
-                Err(error) => removal.failures.push((tier.name(), error)),
+                Err(error) => removal.failures.push((name, error)),
             }
         }
         removal
@@ -160,9 +162,9 @@ impl ResultCache {
         self.inner.tiers.iter().map(|tier| (tier.name(), tier.health())).collect()
     }
 
-    /// Returns how many keys are being looked up in slower tiers or generated right now.
-    pub fn in_flight(&self) -> usize {
-        self.inner.flights.len()
+    /// Lists the keys that are being looked up in slower tiers or generated right now.
+    pub fn in_flight(&self) -> Vec<Key> {
+        self.inner.flights.keys()
     }
 
     /// Walks a request through steps 1 to 3 until it has an answer. `on_behalf_of` names the

@@ -30,7 +30,7 @@ pub struct RequestStats {
     pub derived_hits: u64,
     /// Requests answered by a generation that another request began.
     pub coalesced: u64,
-    /// Requests that began a generation.
+    /// Requests that found nothing: they began a generation, unless it was not wanted.
     pub misses: u64,
     /// Requests that did not want the cache.
     pub bypasses: u64,

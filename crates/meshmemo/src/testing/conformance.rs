@@ -194,6 +194,27 @@ async fn an_invalidated_ticket_publishes_nothing(make: MakeTier<'_>) {
     let put = tier.put(Arc::new(cup.clone()), ticket).await.expect("the tier writes");
     assert_eq!(put, Put::Invalidated);
     assert!(by_key(&tier, cup.meta().key).await.is_none());
+    a_removal_during_a_put_wins(&tier, &cup).await;
+}
+
+/// Invalidates and removes at every point at which a put can be suspended.
+async fn a_removal_during_a_put_wins(tier: &Arc<dyn Tier>, cup: &Entry) {
+    for polls in 0..64 {
+        let ticket = Ticket::new();
+        let mut write = tier.put(Arc::new(cup.clone()), ticket.clone());
+        let mut poll = || write.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let is_done = (0..polls).any(|_| poll().is_ready());
+        ticket.invalidate();
+        tier.remove(Selector::Key(cup.meta().key)).await.expect("it removes");
+        if !is_done {
+            write.await.expect("the tier writes");
+        }
+        let found = by_key(tier, cup.meta().key).await;
+        assert!(found.is_none(), "what was removed does not come back (after {polls} polls)");
+        if is_done {
+            break;
+        }
+    }
 }
 
 async fn sizes_from_nothing_to_the_bound_are_kept(make: MakeTier<'_>) {

@@ -33,6 +33,8 @@ pub enum Fault {
     Truncated,
     /// Reading fails in the middle.
     ReadError,
+    /// What is found is never delivered.
+    HangingRead,
 }
 
 /// Wraps a tier, and lets it fail once a number of operations has gone well.
@@ -140,6 +142,9 @@ impl Stored for FaultyStored {
             Fault::Truncated => chunk.map(|bytes| bytes.slice(..bytes.len() / 2)),
             _ => chunk,
         });
+        if fault == Fault::HangingRead {
+            return stream::pending().boxed();
+        }
         if fault == Fault::ReadError {
             let half = chunks.map(|chunk| chunk.map(|bytes| bytes.slice(..bytes.len() / 2)));
             return half.chain(stream::iter([Err(failure())])).boxed();

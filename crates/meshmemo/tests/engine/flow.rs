@@ -77,8 +77,15 @@ async fn a_miss_reaches_every_tier_and_each_answers_in_its_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn no_fault_of_a_tier_fails_a_request() {
-    for fault in [Fault::Error, Fault::Hang, Fault::FlippedBit, Fault::Truncated, Fault::ReadError]
-    {
+    for fault in [
+        Fault::Error,
+        Fault::Hang,
+        Fault::Panic,
+        Fault::FlippedBit,
+        Fault::Truncated,
+        Fault::ReadError,
+        Fault::HangingRead,
+    ] {
         let house = House::new(Limits::UNLIMITED);
         let script = Arc::new(Script::new(100));
         let cup = request("cup", &script);

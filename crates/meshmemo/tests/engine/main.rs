@@ -9,6 +9,7 @@ mod expiry;
 mod flow;
 mod golden_keys;
 mod invalidation;
+mod lease;
 mod listener;
 mod model;
 mod scenarios;

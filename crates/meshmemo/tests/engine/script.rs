@@ -73,11 +73,10 @@ impl Generation for Script {
         .boxed()
     }
 
-    fn validate(&self, _variant: &str, body: &Bytes) -> Result<()> {
-        if body.len() == 13 {
-            return Err(Error::new(ErrorKind::BackendFailed, "13 bytes are no model"));
-        }
-        Ok(())
+    fn validate(&self, _variant: &str, body: &Bytes) -> BoxFuture<'_, Result<()>> {
+        let is_model = body.len() != 13;
+        let refused = || Error::new(ErrorKind::BackendFailed, "13 bytes are no model");
+        async move { if is_model { Ok(()) } else { Err(refused()) } }.boxed()
     }
 
     fn variants(&self) -> Variants {
