@@ -47,7 +47,7 @@ pub const SETTINGS: [Setting; 14] = [
     setting("listen", "MESHMEMO_LISTEN", "127.0.0.1:8080"),
     setting("backend", "MESHMEMO_BACKEND", "relief"),
     setting("adapter", "MESHMEMO_ADAPTER", "native"),
-    setting("model_id", "MESHMEMO_MODEL_ID", ""),
+    setting("model_id", "MESHMEMO_MODEL_ID", "relief"),
     Setting {
         also: Some(Alias { environment: "DISABLE_RESULT_CACHE", convert: off_if_set }),
         ..setting("cache", "MESHMEMO_CACHE", "on")
@@ -141,10 +141,10 @@ impl Config {
             let is_in_range = |count: &usize| (least..=most).contains(count);
             resolved.check(name, &range, |text| text.parse().ok().filter(is_in_range))
         };
-        let model_id = resolved.text("model_id");
         let config = Self {
             listen: resolved.check("listen", "an address such as `127.0.0.1:8080`", address)?,
-            model_id: if model_id.is_empty() { "relief".to_owned() } else { model_id.to_owned() },
+            model_id: resolved
+                .check("model_id", "a name", |text| (!text.is_empty()).then(|| text.to_owned()))?,
             is_cache_on: resolved.check("cache", "`on` or `off`", on_or_off)?,
             max_memory_bytes: size("max_memory", 1)?,
             max_entries: count("max_entries", 1, u32::MAX as usize - 1)?,

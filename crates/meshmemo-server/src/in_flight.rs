@@ -25,7 +25,7 @@ pub struct InFlight {
 /// A part of the budget; dropping it gives it back.
 #[derive(Debug)]
 pub struct Share {
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 impl InFlight {
@@ -41,7 +41,20 @@ impl InFlight {
         // A body larger than the whole budget may be alone on its way.
         let units = units(bytes).min(self.units_max);
         let permit = Arc::clone(&self.units).try_acquire_many_owned(units).ok()?;
-        Some(Share { _permit: permit })
+        Some(Share { permit })
+    }
+
+    /// Adds to a part as its body grows; returns whether there was that much left.
+    #[must_use]
+    pub fn grow(&self, share: &mut Share, bytes: u64) -> bool {
+        let units = units(bytes).min(self.units_max);
+        match Arc::clone(&self.units).try_acquire_many_owned(units) {
+            Ok(more) => {
+                share.permit.merge(more);
+                true
+            }
+            Err(_) => false,
+        }
     }
 
     /// Takes a part for a body that is sent, or shares the part of those it is being sent to.
@@ -92,8 +105,9 @@ mod tests {
     #[test]
     fn the_budget_is_a_bound_and_comes_back() {
         let in_flight = InFlight::new(10 << 10);
-        let upload = in_flight.take(6 << 10).unwrap();
-        assert!(in_flight.take(5 << 10).is_none());
+        let mut upload = in_flight.take(2 << 10).unwrap();
+        assert!(in_flight.grow(&mut upload, 4 << 10));
+        assert!(!in_flight.grow(&mut upload, 5 << 10) && in_flight.take(5 << 10).is_none());
         drop(upload);
         assert!(in_flight.take(100 << 10).is_some(), "alone on its way");
         assert_eq!(in_flight.bytes(), 0);

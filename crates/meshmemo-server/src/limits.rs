@@ -14,8 +14,24 @@ pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long a client may take no bytes while it is sent a body.
 pub(crate) const SEND_PAUSE_MAX: Duration = Duration::from_mins(1);
 
-/// Bytes that bodies on their way in or out may take together; beyond it the answer is 503.
-pub(crate) const IN_FLIGHT_MAX_BYTES: u64 = 1 << 30;
+/// How long a client may take to send a body.
+pub(crate) const BODY_MAX: Duration = Duration::from_mins(10);
+
+/// Bytes that photos may take together, from their first byte until they are made into models;
+/// beyond it the answer is 503.
+pub(crate) const UPLOADS_MAX_BYTES: u64 = 1 << 30;
+
+/// Bytes that models on their way out may take together; beyond it the answer is 503.
+pub(crate) const SENDS_MAX_BYTES: u64 = 1 << 30;
+
+/// Bytes of a refused body that are read and thrown away, so that its sender reads the refusal.
+pub(crate) const LINGER_MAX_BYTES: u64 = 64 << 20;
+
+/// How long a refused body is read for.
+pub(crate) const LINGER_MAX: Duration = Duration::from_secs(5);
+
+/// How long a connection without a request may take to end when the server stops.
+pub(crate) const IDLE_END_MAX: Duration = Duration::from_secs(1);
 
 /// How long an answer for want of room in memory or for want of a place tells to wait.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);

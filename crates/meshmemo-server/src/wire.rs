@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use meshmemo::{Clock, Limits, ResultCache, SystemClock};
 use meshmemo_gateway::{Relief, ReliefOptions};
+use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::http::{Metrics, State};
 use crate::in_flight::InFlight;
-use crate::limits::IN_FLIGHT_MAX_BYTES;
+use crate::limits::{SENDS_MAX_BYTES, UPLOADS_MAX_BYTES};
 use crate::tasks::Tasks;
 
 /// Builds the result cache that a configuration describes.
@@ -47,7 +48,9 @@ pub fn state(config: Config, address: SocketAddr, tasks: Tasks) -> Arc<State> {
         address,
         node: gethostname::gethostname().to_string_lossy().into_owned(),
         tasks,
-        in_flight: InFlight::new(IN_FLIGHT_MAX_BYTES),
+        requests: TaskTracker::new(),
+        uploads: InFlight::new(UPLOADS_MAX_BYTES),
+        sends: InFlight::new(SENDS_MAX_BYTES),
         metrics,
         config,
     })

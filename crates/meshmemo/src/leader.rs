@@ -218,6 +218,8 @@ impl ResultCache {
                 requests.generations += 1;
                 requests.generation_time += generated.cost;
             }
+            // Who was sent away before the work began is no failed generation.
+            Err(error) if matches!(error.kind(), ErrorKind::Busy { .. } | ErrorKind::Shutdown) => {}
             Err(_) => requests.generation_failures += 1,
         }
         generated

@@ -64,6 +64,7 @@ impl Role {
             }
             (_, Some(Source::Tier(tier))) => Outcome::Hit { tier },
             (_, Some(Source::Derived)) => Outcome::Derived,
+            (_, None) if freshness == Freshness::OnlyIfCached => Outcome::Miss { is_stored },
             (_, Some(Source::GeneratedElsewhere)) | (Self::Follower, _) => Outcome::Coalesced,
             (Self::Leader, _) => Outcome::Miss { is_stored },
         }

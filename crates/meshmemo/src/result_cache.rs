@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 
 use crate::backend::{Freshness, Request};
 use crate::cache::{Cache, EntryInfo, Removed};
@@ -112,19 +112,26 @@ impl ResultCache {
     /// Removes what `selector` selects from every tier. Generations that run now will not bring it
     /// back.
     pub async fn remove(&self, selector: Selector) -> Removal {
-        let removed = self.remove_from_memory(selector);
-        let mut removal = Removal { removed, failures: Vec::new() };
-        let tiers = self.inner.tiers.iter();
-        let removals = tiers.map(async |tier| (tier.name(), tier.remove(selector).await));
-        for (name, result) in join_all(removals).await {
-            match result {
+        self.invalidate(selector);
+        let mut removal = Removal::default();
+        // Farthest first, and after each whoever has read from it loses the right to publish: so
+        // nothing read before the removal is written to a nearer tier after it.
+        for tier in self.inner.tiers.iter().rev() {
+            match tier.remove(selector).await {
                 Ok(removed) => {
                     removal.removed.entries += removed.entries;
                     removal.removed.bytes += removed.bytes;
                 }
-                Err(error) => removal.failures.push((name, error)),
+                Err(error) => removal.failures.push((tier.name(), error)),
             }
+            self.invalidate(selector);
         }
+        let removed = self.remove_from_memory(selector);
+        removal.removed.entries += removed.entries;
+        removal.removed.bytes += removed.bytes;
+        // The same for memory: what was derived from an entry there, before it left, leaves too.
+        self.invalidate(selector);
+        self.remove_from_memory(selector);
         removal
     }
 
@@ -191,14 +198,17 @@ impl ResultCache {
                     Ok(joined) => joined,
                     Err(error) => return (Role::Leader, Err(error)),
                 };
+                let is_only_if_cached = request.freshness == Freshness::OnlyIfCached;
+                if is_only_if_cached && role == Role::Follower {
+                    // The flight may be a generation: it is not for this request to wait for.
+                    let found = self.look_below(key).await;
+                    return (role, found.ok_or_else(not_cached));
+                }
                 match follower.await {
                     Landing::Brought(result) if role.accepts(request.freshness, &result) => {
                         return (role, Result::clone(&result));
                     }
-                    Landing::Abandoned if request.freshness == Freshness::OnlyIfCached => {
-                        let message = "the model is not in the cache, and was not to be generated";
-                        return (role, Err(Error::new(ErrorKind::NotCached, message)));
-                    }
+                    Landing::Abandoned if is_only_if_cached => return (role, Err(not_cached())),
                     Landing::Brought(_) | Landing::Abandoned => {}
                 }
             }
@@ -224,6 +234,17 @@ impl ResultCache {
                 Ok((Role::Leader, follower))
             }
         }
+    }
+
+    /// Looks a key up in the lower tiers, for a request that keeps out of flights.
+    async fn look_below(&self, key: Key) -> Option<Published> {
+        for tier in &self.inner.tiers {
+            if let Ok(stored) = tier.open(Address::Key(key)).await {
+                tier.count_hit();
+                return Some(Published::found(stored, tier.name()));
+            }
+        }
+        None
     }
 
     /// Says what the flight's end makes of this request, and counts it.
@@ -252,18 +273,26 @@ impl ResultCache {
         Ok(Served { stored: published.stored, outcome, timings })
     }
 
-    fn remove_from_memory(&self, selector: Selector) -> Removed {
+    /// Takes the right to publish from all work on what `selector` selects.
+    fn invalidate(&self, selector: Selector) {
         let Inner { memory, flights, tickets, .. } = &*self.inner;
         match selector {
             Selector::All => {
                 flights.invalidate_all();
                 tickets.invalidate_all();
-                memory.clear()
             }
             Selector::Key(key) => {
                 flights.invalidate(memory.hash(&key), &key);
                 tickets.invalidate(&key);
-                let removed = memory.remove(&key);
+            }
+        }
+    }
+
+    fn remove_from_memory(&self, selector: Selector) -> Removed {
+        match selector {
+            Selector::All => self.inner.memory.clear(),
+            Selector::Key(key) => {
+                let removed = self.inner.memory.remove(&key);
                 removed.map_or_else(Removed::default, |entry| Removed {
                     entries: 1,
                     bytes: entry.meta().size_bytes,
@@ -271,6 +300,11 @@ impl ResultCache {
             }
         }
     }
+}
+
+fn not_cached() -> Error {
+    let message = "the model is not in the cache, and was not to be generated";
+    Error::new(ErrorKind::NotCached, message)
 }
 
 impl fmt::Debug for ResultCache {

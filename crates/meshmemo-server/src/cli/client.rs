@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use reqwest::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use reqwest::multipart::{Form, Part};
+use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -52,6 +53,8 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .default_headers(headers)
             .no_proxy()
+            // A key goes to the server it was given for, and nowhere else.
+            .redirect(Policy::none())
             .build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { url, http, runtime })
@@ -120,17 +123,20 @@ impl Client {
         }
         let problem: Value = response.json().await.unwrap_or_default();
         let detail = problem["detail"].as_str().unwrap_or("the server says no more");
-        Err(anyhow::Error::new(Refused(status)).context(format!("{detail} (HTTP {status})")))
+        Err(Refused { status, detail: detail.to_owned() }.into())
     }
 }
 
-/// The status of an answer that is none.
+/// An answer that is none.
 #[derive(Debug)]
-struct Refused(StatusCode);
+struct Refused {
+    status: StatusCode,
+    detail: String,
+}
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "HTTP {}", self.0)
+        write!(f, "{} (HTTP {})", self.detail, self.status)
     }
 }
 
@@ -138,7 +144,7 @@ impl std::error::Error for Refused {}
 
 /// Returns whether the server answered with this status.
 pub(super) fn is_refused_with(error: &anyhow::Error, status: StatusCode) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<Refused>().is_some_and(|it| it.0 == status))
+    error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == status)
 }
 
 /// Returns a header as text.

@@ -71,15 +71,16 @@ fn bind(state: &State, upload: &Upload, freshness: Freshness) -> Request {
     }
 }
 
-/// Reads from `Cache-Control` what a request may use of the cache; the strictest word counts.
+/// Reads from `Cache-Control` what a request may use of the cache. `no-store` counts before
+/// `only-if-cached`, and that before `no-cache`.
 fn freshness(headers: &HeaderMap) -> Freshness {
     let values = headers.get_all(header::CACHE_CONTROL).iter();
     let mut asked = Freshness::Cached;
     for directive in values.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(',')) {
         match directive.trim().to_ascii_lowercase().as_str() {
             "no-store" => return Freshness::Bypass,
-            "no-cache" | "max-age=0" => asked = Freshness::Refresh,
-            "only-if-cached" if asked == Freshness::Cached => asked = Freshness::OnlyIfCached,
+            "only-if-cached" => asked = Freshness::OnlyIfCached,
+            "no-cache" if asked == Freshness::Cached => asked = Freshness::Refresh,
             _ => {}
         }
     }

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::router::router;
 use super::state::State;
-use crate::limits::{CONNECTIONS_MAX, HEADER_TIMEOUT, SEND_PAUSE_MAX};
+use crate::limits::{CONNECTIONS_MAX, HEADER_TIMEOUT, IDLE_END_MAX, SEND_PAUSE_MAX};
 
 /// How long the listener rests when the system has no socket left for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -24,15 +24,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
     /// Requests whose answers were cut off.
-    pub connections_dropped: usize,
+    pub requests_dropped: usize,
     /// Generations that were given up.
     pub generations_dropped: usize,
 }
 
-/// Serves until `stop` ends, then lets what is under way end within `drain_timeout`.
-///
-/// # Errors
-/// Never while it serves: what fails to be accepted is logged, and the next one is awaited.
+/// Serves until `stop` ends, then lets what is under way end within `drain_timeout`. What fails to
+/// be accepted is logged, and the next one is awaited.
 pub async fn serve(
     listener: TcpListener,
     state: Arc<State>,
@@ -103,19 +101,21 @@ fn timed(stream: TcpStream) -> TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream
     TokioIo::new(Box::pin(stream))
 }
 
-/// Takes no new work, and waits for what is under way.
+/// Takes no new work, and waits for what is under way. Connections that are open may still ask, if
+/// only whether the server is ready, until nothing is under way any more; then they are closed.
 async fn drain(state: &State, graceful: GracefulShutdown, connections: &TaskTracker) -> Stopped {
     connections.close();
+    state.requests.close();
     let limit = state.config.drain_timeout;
-    let started_at = state.clock.now();
-    tracing::info!(
-        connections = connections.len(),
-        generations = state.tasks.len(),
-        "draining for up to {} s",
-        limit.as_secs_f64()
-    );
-    let generations_dropped = state.tasks.drain(limit).await;
-    let left = limit.saturating_sub(state.clock.now().saturating_sub(started_at));
-    let _elapsed = tokio::time::timeout(left, graceful.shutdown()).await;
-    Stopped { connections_dropped: connections.len(), generations_dropped }
+    let (requests, generations) = (state.requests.len(), state.tasks.len());
+    tracing::info!(requests, generations, "draining for up to {} s", limit.as_secs_f64());
+    let under_way = async { tokio::join!(state.tasks.drain(limit), state.requests.wait()) };
+    let _elapsed = tokio::time::timeout(limit, under_way).await;
+    if state.requests.is_empty() {
+        let _half_sent_heads = tokio::time::timeout(IDLE_END_MAX, graceful.shutdown()).await;
+    }
+    for key in state.cache.in_flight() {
+        tracing::warn!(%key, "this generation is dropped");
+    }
+    Stopped { requests_dropped: state.requests.len(), generations_dropped: state.tasks.len() }
 }

@@ -3,6 +3,7 @@
 //! Counters that the engine keeps are read from it at each scrape, so that they are exact; only
 //! durations are observed as they happen.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use axum::extract::{MatchedPath, Request, State as Extract};
 use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use meshmemo::Cause;
+use meshmemo::{Cause, ResultStats};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
@@ -87,8 +88,38 @@ pub(super) async fn metrics(Extract(state): Extract<Arc<State>>) -> Response {
     registry.register_collector(Box::new(FromState(Arc::downgrade(&state))));
     let mut text = String::new();
     encode(&mut text, &registry).expect("a string takes whatever is written");
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], text).into_response()
+    let content_type = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], classic(&text)).into_response()
+}
+
+/// Turns the `OpenMetrics` text, which is what the encoder writes, into Prometheus' own text format, which
+/// everything reads: there, metadata bear the full name of the series, an info is a gauge, and
+/// neither units nor an end are marked.
+fn classic(openmetrics: &str) -> String {
+    let kinds: HashMap<&str, &str> = openmetrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .collect();
+    let mut text = String::new();
+    for line in openmetrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        let (hash, word) = (words.next(), words.next());
+        let (Some("#"), Some(word @ ("HELP" | "TYPE"))) = (hash, word) else {
+            if !line.starts_with('#') {
+                text.extend([line, "\n"]);
+            }
+            continue;
+        };
+        let (name, rest) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let suffix = match kinds.get(name) {
+            Some(&"counter") => "_total",
+            Some(&"info") => "_info",
+            _ => "",
+        };
+        let rest = if (word, rest) == ("TYPE", "info") { "gauge" } else { rest };
+        text.extend(["# ", word, " ", name, suffix, " ", rest, "\n"]);
+    }
+    text
 }
 
 /// Observes how long a request took, under its route and not its path, which anybody may vary.
@@ -131,14 +162,16 @@ type Labels<'a> = [(&'static str, &'a str)];
 impl Collector for FromState {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let Some(state) = self.0.upgrade() else { return Ok(()) };
-        encode_lookups(&state, &mut encoder)?;
-        encode_tiers(&state, &mut encoder)?;
-        encode_generations(&state, &mut encoder)
+        let stats = state.cache.stats();
+        encode_lookups(&stats, &mut encoder)?;
+        encode_memory(&state, &stats, &mut encoder)?;
+        encode_generations(&stats, &mut encoder)?;
+        encode_bodies(&state, &mut encoder)
     }
 }
 
-fn encode_lookups(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    let requests = state.cache.stats().requests;
+fn encode_lookups(stats: &ResultStats, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let requests = &stats.requests;
     let mut series: Vec<(Vec<(&'static str, &str)>, u64)> = vec![
         (vec![("outcome", "hit"), ("tier", "derived")], requests.derived_hits),
         (vec![("outcome", "coalesced"), ("tier", "none")], requests.coalesced),
@@ -151,9 +184,12 @@ fn encode_lookups(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), f
     counters(to, "lookups", "Requests by what they came to", &series)
 }
 
-fn encode_tiers(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    let stats = state.cache.stats();
-    let memory = stats.memory;
+fn encode_memory(
+    state: &State,
+    stats: &ResultStats,
+    to: &mut DescriptorEncoder<'_>,
+) -> Result<(), fmt::Error> {
+    let memory = &stats.memory;
     let tier: &Labels<'_> = &[("tier", "memory")];
     gauge(to, "entries", "Entries there are", tier, float(memory.entries as u64))?;
     gauge(to, "bytes", "Bytes that the entries weigh", tier, float(memory.bytes))?;
@@ -166,13 +202,14 @@ fn encode_tiers(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt
             (labels, memory.removals.of(*cause))
         })
         .collect();
-    counters(to, "removals", "Entries that left, by cause", &removals)?;
-    let in_flight = float(state.in_flight.bytes());
-    gauge(to, "in_flight_bytes", "Bytes of bodies on their way in or out", &[], in_flight)
+    counters(to, "removals", "Entries that left, by cause", &removals)
 }
 
-fn encode_generations(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    let requests = state.cache.stats().requests;
+fn encode_generations(
+    stats: &ResultStats,
+    to: &mut DescriptorEncoder<'_>,
+) -> Result<(), fmt::Error> {
+    let requests = &stats.requests;
     let results = [
         (vec![("result", "ok")], requests.generations),
         (vec![("result", "failed")], requests.generation_failures),
@@ -185,11 +222,25 @@ fn encode_generations(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(
     let saved = ConstCounter::new(requests.saved_time.as_secs_f64());
     let help = "Generation time that answers from the cache did not take again";
     let metric = to.encode_descriptor("seconds_saved", help, None, saved.metric_type())?;
-    saved.encode(metric)?;
+    saved.encode(metric)
+}
+
+fn encode_bodies(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
     let depth = float(state.backend.queue().depth() as u64);
     gauge(to, "queue_depth", "Generations that wait for their turn", &[], depth)?;
-    let flights = float(state.cache.in_flight() as u64);
-    gauge(to, "in_flight", "Keys that are looked up or generated now", &[], flights)
+    let flights = float(state.cache.in_flight().len() as u64);
+    gauge(to, "in_flight", "Keys that are looked up or generated now", &[], flights)?;
+    let help = "Bytes of bodies on their way";
+    let bodies: [(&Labels<'_>, u64); 2] = [
+        (&[("direction", "in")], state.uploads.bytes()),
+        (&[("direction", "out")], state.sends.bytes()),
+    ];
+    let kind = ConstGauge::new(0.0).metric_type();
+    let mut family = to.encode_descriptor("in_flight_bytes", help, None, kind)?;
+    for (labels, bytes) in bodies {
+        ConstGauge::new(float(bytes)).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
 }
 
 fn counters(

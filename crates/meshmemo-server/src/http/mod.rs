@@ -9,9 +9,12 @@
 //! Whatever goes wrong becomes a problem document in `problem.rs`.
 
 mod access;
+mod extract;
+mod fields;
 mod generate;
 mod health;
 mod json;
+mod linger;
 mod listener;
 mod management;
 mod metrics;

@@ -73,7 +73,7 @@ pub(super) fn send(
 ) -> Result<Body, Problem> {
     let meta = stored.meta();
     let share = state
-        .in_flight
+        .sends
         .share(meta.digest, meta.size_bytes)
         .ok_or_else(|| Problem::busy("too many bodies are on their way already", RETRY_AFTER))?;
     let chunks = stored.read(range).inspect_err(|error| {

@@ -4,14 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State as Extract};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::State as Extract;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use meshmemo::{Digest, Stored};
 use meshmemo_gen::Format;
 
+use super::extract::PathText;
 use super::model::{describe, send};
 use super::problem::Problem;
 use super::range::Ranges;
@@ -37,7 +38,8 @@ const BOUNDARY: &str = "meshmemo-7f3a9c1e5b2d4860a1c9e7f2";
 )]
 pub(super) async fn model(
     Extract(state): Extract<Arc<State>>,
-    Path(file): Path<String>,
+    PathText(file): PathText,
+    method: Method,
     asked: HeaderMap,
 ) -> Result<Response, Problem> {
     let stored = find(&state, &file).await?;
@@ -57,7 +59,11 @@ pub(super) async fn model(
         headers.remove(header::CONTENT_TYPE);
         return Ok(respond(StatusCode::NOT_MODIFIED, headers, Body::empty()));
     }
-    match ranges(&asked, &etag, length) {
+    let ranges = match method {
+        Method::GET => ranges(&asked, &etag, length),
+        _ => Ranges::Whole,
+    };
+    match ranges {
         Ranges::Whole => Ok(respond(StatusCode::OK, headers, send(&state, &stored, 0..length)?)),
         Ranges::Unsatisfiable => {
             let detail = format!("none of the ranges lies within the {length} bytes of the model");

@@ -66,22 +66,22 @@ fn parse_spec(spec: &str, length: u64) -> Result<Option<Range<u64>>, Malformed> 
 mod tests {
     use super::*;
 
-    fn parts(header: &str) -> Vec<Range<u64>> {
+    fn parts(header: &str) -> Vec<(u64, u64)> {
         match Ranges::parse(header, 100) {
-            Ranges::Parts(parts) => parts,
+            Ranges::Parts(parts) => parts.into_iter().map(|part| (part.start, part.end)).collect(),
             other => panic!("{header}: {other:?}"),
         }
     }
 
     #[test]
     fn ranges_are_read_as_the_standard_says() {
-        assert_eq!(parts("bytes=0-0"), [0..1]);
-        assert_eq!(parts("bytes=90-"), [90..100]);
-        assert_eq!(parts("bytes=-5"), [95..100]);
-        assert_eq!(parts("bytes=-500"), [0..100]);
-        assert_eq!(parts("bytes=50-99999999999999999999999"), [50..100]);
-        assert_eq!(parts("bytes=0-9, 20-29,,-1"), [0..10, 20..30, 99..100]);
-        assert_eq!(parts("bytes=0-9,200-300"), [0..10], "what is not there is left out");
+        assert_eq!(parts("bytes=0-0"), [(0, 1)]);
+        assert_eq!(parts("bytes=90-"), [(90, 100)]);
+        assert_eq!(parts("bytes=-5"), [(95, 100)]);
+        assert_eq!(parts("bytes=-500"), [(0, 100)]);
+        assert_eq!(parts("bytes=50-99999999999999999999999"), [(50, 100)]);
+        assert_eq!(parts("bytes=0-9, 20-29,,-1"), [(0, 10), (20, 30), (99, 100)]);
+        assert_eq!(parts("bytes=0-9,200-300"), [(0, 10)], "what is not there is left out");
     }
 
     #[test]

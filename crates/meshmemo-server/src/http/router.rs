@@ -12,7 +12,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use super::problem::Problem;
 use super::state::State;
-use super::{access, generate, health, management, metrics, models, openapi, page};
+use super::{access, generate, health, linger, management, metrics, models, openapi, page};
 use crate::limits::{BODY_PAUSE_MAX, MANAGEMENT_BODY_MAX_BYTES};
 
 /// Returns the service of a server that was put together in `wire.rs`.
@@ -37,6 +37,7 @@ pub fn router(state: Arc<State>) -> Router {
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(&state), access::check))
         .layer(from_fn_with_state(Arc::clone(&state), metrics::observe))
+        .layer(from_fn_with_state(Arc::clone(&state), linger::linger))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
         .layer(map_response(mark))
         .with_state(state)

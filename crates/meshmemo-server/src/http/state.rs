@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use meshmemo::{Clock, Freshness, ResultCache};
 use meshmemo_gateway::Relief;
+use tokio_util::task::TaskTracker;
 
 use super::metrics::Metrics;
 use crate::config::Config;
@@ -31,8 +32,12 @@ pub struct State {
     pub node: String,
     /// The process's tasks.
     pub tasks: Tasks,
-    /// The budget of bodies on their way.
-    pub in_flight: InFlight,
+    /// The requests that are being answered, until the last byte of their answers is taken.
+    pub requests: TaskTracker,
+    /// The budget of photos, until they are made into models.
+    pub uploads: InFlight,
+    /// The budget of models on their way out.
+    pub sends: InFlight,
     /// What is measured.
     pub metrics: Arc<Metrics>,
 }
@@ -45,6 +50,10 @@ impl State {
 
     /// Returns what a request may use of the cache, given what it asks for itself.
     pub fn freshness(&self, asked: Freshness) -> Freshness {
-        if self.config.is_cache_on { asked } else { Freshness::Bypass }
+        match asked {
+            Freshness::OnlyIfCached => asked,
+            _ if self.config.is_cache_on => asked,
+            _ => Freshness::Bypass,
+        }
     }
 }

@@ -14,17 +14,17 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use bytes::Bytes;
-use futures_util::stream;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
 use meshmemo_gen::{Parameters, image_type};
+use mime::Mime;
 use multer::Multipart;
-use serde_json::Value;
 
+use super::fields::{Fields, Scalar};
 use super::problem::Problem;
 use super::state::State;
 use crate::in_flight::{InFlight, Share};
-use crate::limits::{FIELD_MAX_BYTES, FIELDS_MAX, LABEL_MAX_CHARS, RETRY_AFTER};
+use crate::limits::{BODY_MAX, FIELD_MAX_BYTES, FIELDS_MAX, LABEL_MAX_CHARS, RETRY_AFTER};
 use crate::units::show_size;
 
 /// Base64 as clients write it: with its padding or without.
@@ -44,60 +44,86 @@ pub(super) struct Upload {
 impl Upload {
     /// Reads and checks a request's body.
     pub(super) async fn read(state: &Arc<State>, request: Request) -> Result<Self, Problem> {
-        let content_type = content_type(&request)?;
-        let share = reserve(state, &request)?;
-        let body = read_body(request.into_body(), state.config.max_body_bytes).await?;
-        let form = if content_type.starts_with("multipart/form-data") {
-            Form::of_multipart(&content_type, body).await?
-        } else if content_type.starts_with("application/json") {
-            Form::of_json(&body)?
-        } else {
-            let detail = format!(
-                "the body is `{content_type}`, but must be `multipart/form-data` or \
-                 `application/json`"
-            );
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        let media_type = MediaType::of(&request)?;
+        let (body, share) = read_body(state, request).await?;
+        let form = match media_type {
+            MediaType::Form(boundary) => Form::of_multipart(boundary, body).await?,
+            MediaType::Json => Form::of_json(&body)?,
         };
         form.finish(share)
     }
 }
 
-fn content_type(request: &Request) -> Result<String, Problem> {
-    let value = request.headers().get(header::CONTENT_TYPE);
-    let text = value.map(|value| value.to_str().map(str::trim)).transpose();
-    match text {
-        Ok(Some(text)) => Ok(text.to_owned()),
-        Ok(None) => Ok(String::new()),
-        Err(_) => Err(Problem::bad_request("the `Content-Type` is not readable")),
+/// In which of two ways a body says what it asks for.
+enum MediaType {
+    /// A form, with the boundary between its parts.
+    Form(String),
+    Json,
+}
+
+impl MediaType {
+    fn of(request: &Request) -> Result<Self, Problem> {
+        let value = request.headers().get(header::CONTENT_TYPE);
+        let text = value.map_or("", |value| value.to_str().unwrap_or("(not readable)"));
+        let mime: Option<Mime> = text.parse().ok();
+        match mime.as_ref().map(Mime::essence_str) {
+            Some("multipart/form-data") => Ok(Self::Form(
+                multer::parse_boundary(text)
+                    .map_err(|error| Problem::bad_request(format!("the form: {error}")))?,
+            )),
+            Some("application/json") => Ok(Self::Json),
+            _ => {
+                let text: String = text.chars().take(LABEL_MAX_CHARS).collect();
+                let detail = format!(
+                    "the body is `{text}`, but must be `multipart/form-data` or `application/json`"
+                );
+                Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+            }
+        }
     }
 }
 
-/// Takes the body's part of the budget before a byte of it is read.
-fn reserve(state: &State, request: &Request) -> Result<Share, Problem> {
+/// Reads a body whole, within `--max-body`, the budget and the time there is.
+async fn read_body(state: &State, request: Request) -> Result<(Bytes, Share), Problem> {
     let max_bytes = state.config.max_body_bytes;
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > max_bytes) {
         return Err(too_large(max_bytes));
     }
-    // While a body is taken apart, its parts are there a second time.
-    let held_bytes = length.unwrap_or(max_bytes).saturating_mul(2);
-    let busy = || Problem::busy("too many bodies are on their way already", RETRY_AFTER);
-    state.in_flight.take(held_bytes).ok_or_else(busy)
+    let reading = read_chunks(state, request.into_body(), max_bytes);
+    tokio::time::timeout(BODY_MAX, reading).await.unwrap_or_else(|_elapsed| {
+        let detail = format!("the body took longer than {} s", BODY_MAX.as_secs());
+        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
+    })
+}
+
+/// Takes each chunk's part of the budget as it comes: a client that only says how much it will
+/// send takes nothing.
+async fn read_chunks(state: &State, body: Body, max_bytes: u64) -> Result<(Bytes, Share), Problem> {
+    let busy = || Problem::busy("too many photos are on their way already", RETRY_AFTER);
+    let mut share = state.uploads.take(0).ok_or_else(busy)?;
+    let mut chunks = body.into_data_stream();
+    let mut read = BytesMut::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| {
+            Problem::bad_request(format!("the body did not arrive whole: {error}"))
+        })?;
+        if read.len() as u64 + chunk.len() as u64 > max_bytes {
+            return Err(too_large(max_bytes));
+        }
+        // While a body is taken apart, its parts are there a second time.
+        if !state.uploads.grow(&mut share, 2 * chunk.len() as u64) {
+            return Err(busy());
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok((read.freeze(), share))
 }
 
 fn too_large(max_bytes: u64) -> Problem {
     let detail = format!("the body is larger than {} (`--max-body`)", show_size(max_bytes));
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-}
-
-async fn read_body(body: Body, max_bytes: u64) -> Result<Bytes, Problem> {
-    let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large(max_bytes)),
-        Err(error) => Err(Problem::bad_request(format!("the body did not arrive whole: {error}"))),
-    }
 }
 
 /// What a form has said so far.
@@ -111,10 +137,9 @@ struct Form {
 }
 
 impl Form {
-    async fn of_multipart(content_type: &str, body: Bytes) -> Result<Self, Problem> {
+    async fn of_multipart(boundary: String, body: Bytes) -> Result<Self, Problem> {
         let malformed =
             |error: multer::Error| Problem::bad_request(format!("the form is malformed: {error}"));
-        let boundary = multer::parse_boundary(content_type).map_err(malformed)?;
         let chunks = stream::iter([Ok::<_, std::convert::Infallible>(body)]);
         let mut parts = Multipart::new(chunks, boundary);
         let mut form = Self::default();
@@ -136,22 +161,22 @@ impl Form {
     }
 
     fn of_json(body: &[u8]) -> Result<Self, Problem> {
-        let fields: serde_json::Map<String, Value> = serde_json::from_slice(body)
+        let Fields(fields) = serde_json::from_slice(body)
             .map_err(|error| Problem::bad_request(format!("the JSON is malformed: {error}")))?;
         let mut form = Self::default();
         for (name, value) in fields {
             match value {
-                Value::Null => {}
-                Value::String(text) if name == "image" => {
+                Scalar::Null => {}
+                Scalar::Text(text) if name == "image" => {
+                    form.note(&name)?;
                     form.image = Some(decode_image(&text)?);
                 }
-                _ if name == "image" => {
+                Scalar::Number(_) | Scalar::Other if name == "image" => {
                     let detail = "must be a text: base64 or a data URI";
                     return Err(field_problem(&name, detail));
                 }
-                Value::String(text) => form.set(&name, &text)?,
-                Value::Number(number) => form.set(&name, &number.to_string())?,
-                _ => return Err(field_problem(&name, "must be a text or a number")),
+                Scalar::Text(text) | Scalar::Number(text) => form.set(&name, &text)?,
+                Scalar::Other => return Err(field_problem(&name, "must be a text or a number")),
             }
         }
         Ok(form)
@@ -167,7 +192,12 @@ impl Form {
             ("label", label) => self.label = Some(label.to_owned()),
             // An input of a page that was left empty is sent all the same.
             (_, "") => {}
-            _ => self.parameters.set(name, value)?,
+            _ if Parameters::FIELDS.contains(&name) => self.parameters.set(name, value)?,
+            _ => {
+                let known = Parameters::FIELDS.join(", ");
+                let detail = format!("is not a field here; known: image, label, {known}");
+                return Err(field_problem(name, &detail));
+            }
         }
         Ok(())
     }

@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use meshmemo::testing::{ManualClock, MemoryTier};
-use meshmemo::{Cache, Clock, Outcome, Request, ResultCache, Selector, Served, Tier, Writing};
+use meshmemo::{
+    Address, Cache, Clock, Cursor, Entry, Health, Limits, Opened, Outcome, Page, Put, Removed,
+    Request, Result, ResultCache, Selector, Served, Ticket, Tier, Writing,
+};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::script::{Script, builder, request, until};
@@ -76,4 +82,77 @@ fn a_value_inserted_or_removed_during_a_load_wins_over_it() {
         4
     });
     assert_eq!(cache.get("cup"), None);
+}
+
+/// A tier whose removals wait to be let go on, with the entry still there.
+#[derive(Debug)]
+struct SlowToRemove {
+    tier: Arc<MemoryTier>,
+    begun: Semaphore,
+    gate: Semaphore,
+}
+
+impl Tier for SlowToRemove {
+    fn name(&self) -> &'static str {
+        self.tier.name()
+    }
+
+    fn open(&self, address: Address) -> BoxFuture<'_, Result<Opened>> {
+        self.tier.open(address)
+    }
+
+    fn put(&self, entry: Arc<Entry>, ticket: Ticket) -> BoxFuture<'_, Result<Put>> {
+        self.tier.put(entry, ticket)
+    }
+
+    fn remove(&self, selector: Selector) -> BoxFuture<'_, Result<Removed>> {
+        async move {
+            self.begun.add_permits(1);
+            self.gate.acquire().await.unwrap().forget();
+            self.tier.remove(selector).await
+        }
+        .boxed()
+    }
+
+    fn list(&self, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
+        self.tier.list(cursor)
+    }
+
+    fn health(&self) -> Health {
+        self.tier.health()
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_during_a_removal_does_not_bring_back_what_is_being_removed() {
+    let clock = ManualClock::new();
+    let tier = |name| Arc::new(MemoryTier::new(name, 10_000, Arc::new(clock.clone()) as _));
+    let (disk, redis) = (tier("disk"), tier("redis"));
+    let slow = Arc::new(SlowToRemove {
+        tier: Arc::clone(&redis),
+        begun: Semaphore::new(0),
+        gate: Semaphore::new(0),
+    });
+    let cache = builder(&clock)
+        .tier(Arc::clone(&disk) as Arc<dyn Tier>, Writing::Awaited)
+        .tier(Arc::clone(&slow) as Arc<dyn Tier>, Writing::Behind)
+        .build();
+    let script = Arc::new(Script::new(100));
+    let cup = request("cup", &script);
+    cache.get_or_generate(cup.clone()).await.unwrap();
+    until(|| redis.len() == 1).await;
+    // Only the far tier has it; a look-up during its removal finds it there and fills the others.
+    cache.reconfigure(Limits { max_entries: 0, ..Limits::UNLIMITED });
+    cache.reconfigure(Limits::UNLIMITED);
+    disk.remove(Selector::All).await.unwrap();
+    let removal = {
+        let cache = cache.clone();
+        tokio::spawn(async move { cache.remove(Selector::All).await })
+    };
+    slow.begun.acquire().await.unwrap().forget();
+    let served = cache.get_or_generate(cup).await.unwrap();
+    assert_eq!(served.outcome, Outcome::Hit { tier: "redis" }, "the removal has not answered yet");
+    slow.gate.add_permits(1);
+    removal.await.unwrap();
+    assert!(cache.entries().is_empty() && disk.is_empty() && redis.is_empty());
 }

@@ -1,15 +1,14 @@
 //! `meshmemo completions`.
 
-use std::io;
-
 use anyhow::Result;
 use clap::CommandFactory;
 
-use crate::cli::Done;
 use crate::cli::args::{Args, Completions};
+use crate::cli::{Done, output};
 
-#[expect(clippy::unnecessary_wraps, reason = "every command has the same signature")]
 pub(crate) fn run(args: &Completions) -> Result<Done> {
-    clap_complete::generate(args.shell, &mut Args::command(), "meshmemo", &mut io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Args::command(), "meshmemo", &mut script);
+    output::say(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Done::Well)
 }

@@ -75,9 +75,11 @@ pub(super) fn fields(shape: &Shape) -> Result<Vec<(&'static str, String)>> {
 /// Reads what is asked for; the output's name says the format, if nothing else does.
 fn parameters(args: &Generate) -> Result<Parameters> {
     let mut parameters = Parameters::default();
-    let by_name = args.output.as_deref().and_then(Path::extension);
-    let by_name = by_name.and_then(|extension| extension.to_str()?.to_lowercase().parse().ok());
-    parameters.format = by_name.unwrap_or_default();
+    let extension = args.output.as_deref().and_then(Path::extension);
+    let by_name = extension.map(|extension| extension.to_string_lossy().to_lowercase());
+    if let Some(by_name) = by_name.filter(|_| args.shape.format.is_none()) {
+        parameters.set("format", &by_name).context("the format is that of --output's name")?;
+    }
     for (name, value) in fields(&args.shape)? {
         parameters.set(name, &value)?;
     }
@@ -108,6 +110,9 @@ fn check_names(args: &Generate) -> Result<()> {
 }
 
 fn make(maker: &Maker, args: &Generate, image: &Path, parameters: &Parameters) -> Result<Made> {
+    if image.exists() && !image.is_file() {
+        bail!("this is no file");
+    }
     let photo = std::fs::read(image).context("the photo can not be read")?;
     let name = image.file_name().unwrap_or_default().to_string_lossy().into_owned();
     match maker {
@@ -160,8 +165,15 @@ fn target(args: &Generate, image: &Path, format: Format) -> PathBuf {
     }
 }
 
-/// Writes a file in one step: whoever reads it sees the old one or the whole new one.
+/// Writes a file in one step: whoever reads it sees the old one or the whole new one. What a link
+/// points to is written, and a device or a pipe is written to.
 fn write_whole(path: &Path, body: &[u8]) -> Result<()> {
+    let there = path.canonicalize();
+    let path = there.as_deref().unwrap_or(path);
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, body)
+            .with_context(|| format!("`{}` can not be written", path.display()));
+    }
     let name = path.file_name().with_context(|| format!("`{}` names no file", path.display()))?;
     let dir = path.parent().unwrap_or(Path::new(""));
     if !dir.as_os_str().is_empty() {

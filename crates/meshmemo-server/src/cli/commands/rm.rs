@@ -4,60 +4,66 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use meshmemo::Key;
-use meshmemo_gen::Format;
+use meshmemo_gen::{Format, Parameters, canonical};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::generate::fields;
 use crate::cli::args::Rm;
-use crate::cli::client::{Client, header, is_refused_with};
+use crate::cli::client::{Client, is_refused_with};
 use crate::cli::{Done, Usage, output};
 
 pub(crate) fn run(args: &Rm) -> Result<Done> {
     let client = Client::new(&args.remote)?;
-    let keys = match args.what.parse::<Key>() {
-        Ok(key) => vec![key.to_string()],
-        Err(_) if Path::new(&args.what).exists() => keys_of_photo(&client, args)?,
+    let removed = match args.what.parse::<Key>() {
+        Ok(key) => {
+            remove(&client, key)?;
+            vec![key]
+        }
+        Err(_) if Path::new(&args.what).is_file() => remove_photo(&client, args)?,
         Err(_) => {
             let message = anyhow!("`{}` is neither a key of 64 digits nor a file", args.what);
             return Err(Usage(message).into());
         }
     };
-    if keys.is_empty() {
-        bail!("no model of `{}` with these options is in the cache", args.what);
-    }
-    for key in &keys {
-        client.call(Method::DELETE, &format!("/api/cache/entries/{key}"), None)?;
-    }
     if args.remote.json {
+        let keys: Vec<_> = removed.iter().map(Key::to_string).collect();
         output::say(&json!({ "removed": keys }).to_string())?;
     } else {
-        for key in &keys {
+        for key in &removed {
             output::say(&format!("removed {key}"))?;
         }
     }
     Ok(Done::Well)
 }
 
-/// Asks the server which formats of a photo's model it has; nothing is generated for it.
-fn keys_of_photo(client: &Client, args: &Rm) -> Result<Vec<String>> {
+fn remove(client: &Client, key: Key) -> Result<()> {
+    client.call(Method::DELETE, &format!("/api/cache/entries/{key}"), None).map(drop)
+}
+
+/// Removes every format of a photo's model that is there.
+fn remove_photo(client: &Client, args: &Rm) -> Result<Vec<Key>> {
     let path = Path::new(&args.what);
     let photo =
         std::fs::read(path).with_context(|| format!("{} can not be read", path.display()))?;
-    let base = fields(&args.shape)?;
-    let mut keys = Vec::new();
+    let mut parameters = Parameters::default();
+    for (name, value) in fields(&args.shape)? {
+        parameters.set(name, &value).map_err(|error| Usage(error.into()))?;
+    }
+    let health = client.get("/api/health", &[])?;
+    let model_id = health["backend"]["model_id"].as_str().context("the server names no model")?;
+    let generation = canonical::identity(model_id, &parameters, &photo).generation_key();
+    let mut removed = Vec::new();
     for format in Format::ALL {
-        let mut fields = base.clone();
-        fields.retain(|(name, _)| *name != "format");
-        fields.push(("format", format.as_str().to_owned()));
-        let asked = client.generate(photo.clone(), "", &fields, Some("only-if-cached"));
-        match asked {
-            Ok(fetched) => {
-                keys.push(header(&fetched.headers, "x-meshmemo-cache-key")?.to_owned());
-            }
-            Err(error) if is_refused_with(&error, StatusCode::GATEWAY_TIMEOUT) => {}
+        let key = generation.key(format.as_str());
+        match remove(client, key) {
+            Ok(()) => removed.push(key),
+            Err(error) if is_refused_with(&error, StatusCode::NOT_FOUND) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(keys)
+    if removed.is_empty() {
+        bail!("no model of `{}` with these options is in the cache", args.what);
+    }
+    Ok(removed)
 }

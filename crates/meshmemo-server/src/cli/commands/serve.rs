@@ -18,7 +18,7 @@ pub(crate) fn run(args: &Serve) -> Result<Done> {
     let stopped = runtime.block_on(serve_until_told(config))?;
     // What still runs in the blocking pool belongs to nobody any more.
     runtime.shutdown_background();
-    Ok(if stopped == (Stopped { connections_dropped: 0, generations_dropped: 0 }) {
+    Ok(if stopped == (Stopped { requests_dropped: 0, generations_dropped: 0 }) {
         Done::Well
     } else {
         Done::Badly
@@ -37,12 +37,12 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %memory, entries, "meshmemo serves");
     output::say(&format!("meshmemo listens on http://{address}"))?;
     let stopped = serve(listener, state, stop).await;
-    let Stopped { connections_dropped, generations_dropped } = stopped;
-    if connections_dropped + generations_dropped == 0 {
+    let Stopped { requests_dropped, generations_dropped } = stopped;
+    if requests_dropped + generations_dropped == 0 {
         tracing::info!("everything under way has ended");
     } else {
         tracing::warn!(
-            connections_dropped,
+            requests_dropped,
             generations_dropped,
             "the drain timeout was over: what was still under way is dropped"
         );

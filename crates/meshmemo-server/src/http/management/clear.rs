@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State as Extract;
 use axum::response::Response;
 use meshmemo::Selector;
@@ -11,6 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::mb;
+use crate::http::extract::RawBody;
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::state::State;
@@ -46,7 +46,7 @@ pub(in crate::http) struct ClearRequest {
 )]
 pub(in crate::http) async fn clear(
     Extract(state): Extract<Arc<State>>,
-    body: Bytes,
+    RawBody(body): RawBody,
 ) -> Result<Response, Problem> {
     let fields = json::object(&body, &["tiers"])?;
     if let Some(tiers) = fields.get("tiers") {

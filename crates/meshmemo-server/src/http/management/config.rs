@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::State as Extract;
 use axum::response::Response;
-use meshmemo::{Limits, Removed};
+use meshmemo::{Limits, Policy, Removed};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{MB, mb};
+use crate::http::extract::RawBody;
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::state::State;
 
 /// The fields that may be changed while the server runs.
-const CHANGEABLE: [&str; 3] = ["max_size", "max_memory_mb", "default_ttl_seconds"];
+const CHANGEABLE: [&str; 4] = ["max_size", "max_memory_mb", "default_ttl_seconds", "policy"];
 
 /// What holds now.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,6 +51,8 @@ pub(in crate::http) struct ConfigChange {
     max_size: Option<usize>,
     max_memory_mb: Option<f64>,
     default_ttl_seconds: Option<f64>,
+    /// `lru`.
+    policy: Option<String>,
 }
 
 impl CacheConfig {
@@ -91,7 +93,7 @@ pub(in crate::http) async fn config(Extract(state): Extract<Arc<State>>) -> Resp
 )]
 pub(in crate::http) async fn change_config(
     Extract(state): Extract<Arc<State>>,
-    body: Bytes,
+    RawBody(body): RawBody,
 ) -> Result<Response, Problem> {
     let fields = json::object(&body, &CHANGEABLE)?;
     if fields.is_empty() {
@@ -103,7 +105,8 @@ pub(in crate::http) async fn change_config(
         match name.as_str() {
             "max_size" => limits.max_entries = max_entries(value)?,
             "max_memory_mb" => limits.max_bytes = max_bytes(value)?,
-            _ => limits.ttl = ttl(value)?,
+            "default_ttl_seconds" => limits.ttl = ttl(value)?,
+            _ => policy(value)?,
         }
     }
     let Removed { entries, bytes } = state.cache.reconfigure(limits);
@@ -139,6 +142,14 @@ fn ttl(value: &Value) -> Result<Option<Duration>, Problem> {
     match ttl {
         Some(ttl) if !ttl.is_zero() => Ok(Some(ttl)),
         _ => Err(invalid("default_ttl_seconds", value, "a number above 0, or null for none")),
+    }
+}
+
+/// Checks that the policy is one there is; with one, there is nothing to change.
+fn policy(value: &Value) -> Result<(), Problem> {
+    match value.as_str().map(str::parse::<Policy>) {
+        Some(Ok(_)) => Ok(()),
+        _ => Err(invalid("policy", value, "`lru`")),
     }
 }
 

@@ -5,13 +5,14 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State as Extract};
+use axum::extract::{Query, State as Extract};
 use axum::response::Response;
 use meshmemo::{Entry, EntryInfo, Key, Selector, Stored};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::mb;
+use crate::http::extract::PathText;
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::state::State;
@@ -116,7 +117,7 @@ pub(in crate::http) async fn entries(
 )]
 pub(in crate::http) async fn entry(
     Extract(state): Extract<Arc<State>>,
-    Path(key): Path<String>,
+    PathText(key): PathText,
 ) -> Result<Response, Problem> {
     let key = parse_key(&key)?;
     let entries = state.cache.entries();
@@ -139,7 +140,7 @@ pub(in crate::http) async fn entry(
 )]
 pub(in crate::http) async fn remove_entry(
     Extract(state): Extract<Arc<State>>,
-    Path(key): Path<String>,
+    PathText(key): PathText,
 ) -> Result<Response, Problem> {
     let key = parse_key(&key)?;
     let removal = state.cache.remove(Selector::Key(key)).await;

@@ -30,7 +30,7 @@ pub(in crate::http) struct StatsReport {
 struct Counters {
     /// Requests answered without waiting for a generation.
     hits: u64,
-    /// Requests that began a generation.
+    /// Requests that found nothing: they began a generation, unless it was not wanted.
     misses: u64,
     /// Requests answered by a generation that another one began.
     coalesced: u64,

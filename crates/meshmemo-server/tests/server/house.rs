@@ -1,0 +1,223 @@
+//! A server of the test's own, on a port of its own, and a client that talks to it.
+//!
+//! Nothing here reaches beyond loopback, and nothing is left running: a dropped house is killed.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::multipart::{Form, Part};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::answer::{ANSWER_WAIT, Answer, send};
+
+/// How long a server may take to say where it listens.
+const START_WAIT: Duration = Duration::from_secs(30);
+/// How long a server that was told to end may take.
+const END_WAIT: Duration = Duration::from_mins(1);
+/// How often a state is asked for before it is said never to come.
+const POLLS_MAX: usize = 100_000;
+
+/// The photos of `examples/images`.
+pub(crate) const PHOTOS: [&str; 5] =
+    ["astronaut.png", "chelsea.png", "coffee.png", "horse.png", "rocket.jpg"];
+
+/// A running server, and a client of it.
+#[derive(Debug)]
+pub(crate) struct House {
+    child: Child,
+    /// The lines that it says.
+    said: Mutex<Receiver<String>>,
+    http: Client,
+    /// `127.0.0.1:<port>`.
+    pub(crate) host: String,
+    dir: TempDir,
+}
+
+impl House {
+    /// Starts a server with the default settings.
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts a server with these flags.
+    pub(crate) fn with(flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log = fs::File::create(dir.path().join("log")).unwrap();
+        let mut child = meshmemo(dir.path())
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let said = lines(&mut child);
+        let first_line = said.recv_timeout(START_WAIT);
+        let http = Client::builder().no_proxy().timeout(ANSWER_WAIT).build().unwrap();
+        let said = Mutex::new(said);
+        let mut house = Self { child, said, http, host: String::new(), dir };
+        let line = first_line.expect("the server says where it listens");
+        let host = line.strip_prefix("meshmemo listens on http://");
+        host.expect("it says so in the words that scripts read").clone_into(&mut house.host);
+        house
+    }
+
+    /// Returns the URL of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.host)
+    }
+
+    /// Prepares a request.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    /// Prepares a generation.
+    pub(crate) fn ask(&self, photo: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+        self.ask_with(read_photo(photo), photo, fields)
+    }
+
+    /// Prepares a generation of the bytes of a photo.
+    pub(crate) fn ask_with(
+        &self,
+        photo: impl Into<Bytes>,
+        file_name: &str,
+        fields: &[(&str, &str)],
+    ) -> RequestBuilder {
+        let photo = photo.into();
+        let length = photo.len() as u64;
+        let part = Part::stream_with_length(photo, length).file_name(file_name.to_owned());
+        let mut form = Form::new().part("image", part);
+        for (name, value) in fields {
+            form = form.text((*name).to_owned(), (*value).to_owned());
+        }
+        self.request(Method::POST, "/api/generate").multipart(form)
+    }
+
+    /// Has a model made of a photo.
+    pub(crate) fn generate(&self, photo: &str, fields: &[(&str, &str)]) -> Answer {
+        send(self.ask(photo, fields))
+    }
+
+    /// Has the coarsest model made of a photo, under a key that the seed makes its own.
+    pub(crate) fn coarse(&self, photo: &str, seed: usize) -> Answer {
+        self.generate(photo, &[("quality", "1"), ("seed", &seed.to_string())]).ok()
+    }
+
+    /// Has a coarse model made of each photo; the first one is the least recently used.
+    pub(crate) fn furnish(&self) {
+        for photo in PHOTOS {
+            self.coarse(photo, 0);
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path))
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        send(self.request(Method::DELETE, path))
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        send(self.request(Method::POST, path).json(body))
+    }
+
+    /// Returns the counters of `GET /api/cache/stats`.
+    pub(crate) fn stats(&self) -> Value {
+        self.get("/api/cache/stats").ok().json()["stats"].take()
+    }
+
+    /// Returns one counter.
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        self.stats()[name].as_u64().unwrap()
+    }
+
+    /// Returns some counters.
+    pub(crate) fn counts<const N: usize>(&self, names: [&str; N]) -> [u64; N] {
+        let stats = self.stats();
+        names.map(|name| stats[name].as_u64().unwrap_or_else(|| panic!("no count `{name}`")))
+    }
+
+    /// Returns how many generations run and wait now.
+    pub(crate) fn working_and_queued(&self) -> (u64, u64) {
+        let backend = &self.get("/api/health").ok().json()["backend"];
+        (backend["working"].as_u64().unwrap(), backend["queued"].as_u64().unwrap())
+    }
+
+    /// Asks until the state is there.
+    pub(crate) fn wait_until(&self, is_there: impl Fn(&Self) -> bool) {
+        assert!((0..POLLS_MAX).any(|_| is_there(self)), "the state never came");
+    }
+
+    /// Tells the server to end, as an operator does.
+    pub(crate) fn terminate(&self) {
+        let script = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    }
+
+    /// Waits for the server's end: it says nothing more, and standard output is closed.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let more = self.said.get_mut().unwrap().recv_timeout(END_WAIT);
+        assert_eq!(more, Err(RecvTimeoutError::Disconnected), "the server has not ended");
+        self.child.wait().unwrap()
+    }
+
+    /// Returns a path in the server's own directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+impl Drop for House {
+    #[expect(clippy::print_stderr, reason = "what the server said explains why a test failed")]
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _reaped = self.child.wait();
+        if thread::panicking() {
+            let log = fs::read_to_string(self.path("log")).unwrap_or_default();
+            eprintln!("the server's log:\n{log}");
+        }
+    }
+}
+
+/// Returns the program, with nothing of the tester's own configuration around it.
+pub(crate) fn meshmemo(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshmemo"));
+    command.env_clear().env("HOME", dir).env("XDG_CONFIG_HOME", dir).current_dir(dir);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Returns a path in the repository.
+pub(crate) fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap().join(path)
+}
+
+/// Returns where a photo of `examples/images` is.
+pub(crate) fn photo_path(name: &str) -> PathBuf {
+    in_repository("examples/images").join(name)
+}
+
+/// Reads a photo of `examples/images`.
+pub(crate) fn read_photo(name: &str) -> Bytes {
+    fs::read(photo_path(name)).unwrap().into()
+}
+
+/// Hands on what a server says, until it ends.
+fn lines(child: &mut Child) -> Receiver<String> {
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    let (said, heard) = mpsc::channel();
+    thread::spawn(move || {
+        stdout.lines().map_while(Result::ok).try_for_each(|line| said.send(line))
+    });
+    heard
+}
