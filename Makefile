@@ -8,7 +8,7 @@ export RUFF_CACHE_DIR := target/tools/ruff-cache
 .PHONY: run test test-rust test-shuttle lint lint-rust lint-house lint-python fmt bench tools
 
 run:
-	cargo run --release -p meshmemo-server --bin meshmemo -- serve
+	cargo run --release -p meshmemo-server --bin meshmemo -- serve $(ARGS)
 
 test: test-rust test-shuttle
 

@@ -9,9 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use meshmemo::{Clock, Derived, Error, ErrorKind, Generated, Generation, Result, Variants};
+use meshmemo::{
+    Clock, Derived, Error, ErrorKind, Freshness, Generated, Generation, Request, Result, Variants,
+};
 use meshmemo_gen::relief::{GenerateError, GenerateErrorKind, Progress};
-use meshmemo_gen::{Format, Parameters, mesh, relief};
+use meshmemo_gen::{Format, Parameters, canonical, mesh, relief};
 use tokio::task::spawn_blocking;
 
 use crate::queue::{Place, Queue};
@@ -124,6 +126,19 @@ impl ReliefGeneration {
         progress: Arc<dyn Fn(Progress) + Send + Sync>,
     ) -> Self {
         Self { backend, photo, parameters, progress }
+    }
+
+    /// Makes the engine's request for this, of a model that the operator calls `model_id`.
+    pub fn into_request(self, model_id: &str, label: String, freshness: Freshness) -> Request {
+        let identity = canonical::identity(model_id, &self.parameters, &self.photo);
+        Request {
+            generation_key: identity.generation_key(),
+            identity: Arc::new(identity),
+            variant: self.parameters.format.as_str().to_owned(),
+            label,
+            freshness,
+            generation: Arc::new(self),
+        }
     }
 
     /// Returns the work as a function for the blocking pool, which ends early once it is stopped

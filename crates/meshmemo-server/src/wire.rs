@@ -1,4 +1,4 @@
-//! Puts the process together: the only place that constructs what the others use.
+//! Puts the process together: the only place that decides what cache and backend are made of.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use meshmemo::{Clock, Limits, ResultCache, SystemClock};
 use meshmemo_gateway::{Relief, ReliefOptions};
 use tokio_util::task::TaskTracker;
 
+use crate::body_budget::BodyBudget;
 use crate::config::Config;
 use crate::http::{Metrics, State};
-use crate::in_flight::InFlight;
 use crate::limits::{SENDS_MAX_BYTES, UPLOADS_MAX_BYTES};
 use crate::tasks::Tasks;
 
@@ -49,8 +49,8 @@ pub fn state(config: Config, address: SocketAddr, tasks: Tasks) -> Arc<State> {
         node: gethostname::gethostname().to_string_lossy().into_owned(),
         tasks,
         requests: TaskTracker::new(),
-        uploads: InFlight::new(UPLOADS_MAX_BYTES),
-        sends: InFlight::new(SENDS_MAX_BYTES),
+        uploads: BodyBudget::new(UPLOADS_MAX_BYTES),
+        sends: BodyBudget::new(SENDS_MAX_BYTES),
         metrics,
         config,
     })

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::limits::{BREAKER_FAILURES, BREAKER_PAUSE};
 use crate::sync::Mutex;
 
-/// Opens after [`BREAKER_FAILURES`] failures in a row; after [`BREAKER_PAUSE`] it lets one call
-/// through at a time, and the first success closes it.
+/// Opens after [`BREAKER_FAILURES`] failures in a row; after each [`BREAKER_PAUSE`] it lets one
+/// call through, and the first success closes it.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
     state: Mutex<State>,

@@ -234,6 +234,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         })
     }
 
+    /// Recounts everything; panics where two books disagree.
+    #[cfg(feature = "testing")]
+    pub fn validate(&self) {
+        self.locked(|memory, _| memory.validate());
+    }
+
     /// Returns the value of `key` and counts a hit; counts nothing if it is not in.
     pub(crate) fn hit(&self, hash: u64, key: &K) -> Option<V> {
         let pair = self.with_entry(hash, key, |memory, found| {

@@ -3,7 +3,7 @@
 //! A [`GenerationKey`] covers all that reaches the generation; a [`Key`] adds the variant (the
 //! output format); a [`Digest`] is of bytes alone. All three are BLAKE3-256. The encoding that is
 //! hashed is versioned by its context string and prefixes every length, so that no two identities
-//! share an encoding; `tests/golden_keys.rs` holds it still. A change that loses keys is a new
+//! share an encoding; `tests/engine/golden_keys.rs` holds it still. A change that loses keys is a new
 //! version and a line in the CHANGELOG.
 
 use std::collections::BTreeMap;

@@ -1,10 +1,8 @@
 //! Where entries lie besides memory: the trait that the disk and the shared tier implement.
 //!
-//! What a tier promises stands in the conformance suite, [`testing::conformance`]: every tier runs
+//! What a tier promises stands in the conformance suite, `testing/conformance.rs`: every tier runs
 //! it. The engine guards each tier by a timeout and a circuit breaker, and takes any failure of a
 //! read as a counted miss.
-//!
-//! [`testing::conformance`]: https://docs.rs/meshmemo
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -226,7 +226,7 @@ pub(super) enum ConfigCommand {
 pub(super) struct ConfigSet {
     #[command(flatten)]
     pub(super) remote: Remote,
-    /// `max_size=N`, `max_memory_mb=MB` or `default_ttl_seconds=SECONDS|none`
+    /// `max_size=N`, `max_memory_mb=MB`, `default_ttl_seconds=SECONDS|none` or `policy=NAME`
     #[arg(required = true, value_name = "FIELD=VALUE")]
     pub(super) changes: Vec<String>,
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use axum::extract::{Request as HttpRequest, State as Extract};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use meshmemo::{Freshness, Request};
+use meshmemo::Freshness;
 use meshmemo_gateway::ReliefGeneration;
-use meshmemo_gen::canonical;
 
-use super::model::{Generated, answer};
+use super::answer::{Generated, answer};
 use super::problem::Problem;
 use super::state::State;
 use super::upload::Upload;
@@ -23,9 +22,27 @@ use super::upload::Upload;
     post,
     path = "/api/generate",
     tag = "generation",
-    request_body(content_type = "multipart/form-data", content = super::openapi::GenerateForm),
+    request_body(content(
+        (super::openapi::GenerateForm = "multipart/form-data"),
+        (super::openapi::GenerateForm = "application/json"),
+    )),
+    params(
+        ("Cache-Control" = Option<String>, Header, description = "`no-cache`, `no-store` or `only-if-cached`"),
+    ),
     responses(
-        (status = 200, description = "The model", content_type = "model/gltf-binary"),
+        (
+            status = 200,
+            description = "The model: `model/gltf-binary`, `model/stl`, `model/obj` or, for PLY, `application/octet-stream`",
+            content_type = "model/gltf-binary",
+            headers(
+                ("Cache-Status" = String, description = "Where it came from (RFC 9211)"),
+                ("ETag" = String, description = "The BLAKE3 digest of the bytes"),
+                ("Link" = String, description = "The model's own address, as `alternate`"),
+                ("X-Meshmemo-Cache-Key" = String, description = "The entry's key"),
+                ("Server-Timing" = String, description = "Milliseconds for `key`, `lookup`, `queue` and `generate`"),
+                ("Content-Disposition" = String, description = "A file name from the label"),
+            )
+        ),
         (status = 400, description = "Malformed", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "From a foreign page", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
@@ -43,32 +60,15 @@ pub(super) async fn generate(
     let freshness = state.freshness(freshness(request.headers()));
     let upload = Upload::read(&state, request).await?;
     let started_at = state.clock.now();
-    let request = bind(&state, &upload, freshness);
-    let key_took = state.clock.now().saturating_sub(started_at);
-    let (key, label) = (request.key(), upload.label.clone());
-    let served = state.cache.get_or_generate(request).await?;
-    let format = upload.parameters.format;
-    answer(&state, Generated { served, key, key_took, label, format })
-}
-
-/// Makes the engine's request of what a client asks for.
-fn bind(state: &State, upload: &Upload, freshness: Freshness) -> Request {
     let Upload { image, parameters, label } = upload;
-    let identity = canonical::identity(&state.config.model_id, parameters, image);
-    let generation = ReliefGeneration::new(
-        Arc::clone(&state.backend),
-        image.clone(),
-        parameters.clone(),
-        Arc::new(|_| {}),
-    );
-    Request {
-        generation_key: identity.generation_key(),
-        identity: Arc::new(identity),
-        variant: parameters.format.as_str().to_owned(),
-        label: label.clone(),
-        freshness,
-        generation: Arc::new(generation),
-    }
+    let format = parameters.format;
+    let backend = Arc::clone(&state.backend);
+    let generation = ReliefGeneration::new(backend, image, parameters, Arc::new(|_| {}));
+    let request = generation.into_request(&state.config.model_id, label.clone(), freshness);
+    let key_took = state.clock.now().saturating_sub(started_at);
+    let key = request.key();
+    let served = state.cache.get_or_generate(request).await?;
+    answer(&state, Generated { served, key, key_took, label, format })
 }
 
 /// Reads from `Cache-Control` what a request may use of the cache. `no-store` counts before

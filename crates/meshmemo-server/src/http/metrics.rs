@@ -230,13 +230,13 @@ fn encode_bodies(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), fm
     gauge(to, "queue_depth", "Generations that wait for their turn", &[], depth)?;
     let flights = float(state.cache.in_flight().len() as u64);
     gauge(to, "in_flight", "Keys that are looked up or generated now", &[], flights)?;
-    let help = "Bytes of bodies on their way";
+    let help = "Bytes of request and response bodies held for their way in or out";
     let bodies: [(&Labels<'_>, u64); 2] = [
         (&[("direction", "in")], state.uploads.bytes()),
         (&[("direction", "out")], state.sends.bytes()),
     ];
     let kind = ConstGauge::new(0.0).metric_type();
-    let mut family = to.encode_descriptor("in_flight_bytes", help, None, kind)?;
+    let mut family = to.encode_descriptor("body_bytes", help, None, kind)?;
     for (labels, bytes) in bodies {
         ConstGauge::new(float(bytes)).encode(family.encode_family(&labels)?)?;
     }

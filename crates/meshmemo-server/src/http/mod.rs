@@ -2,13 +2,14 @@
 //!
 //! 1. `listener.rs`: the connection, its timeouts and its end;
 //! 2. `router.rs`: which handler, behind `access.rs` (who may ask) and `metrics.rs` (how long);
-//! 3. `upload.rs`: the body, bounded, and what it asks for; or a handler of `management.rs`;
+//! 3. `upload.rs`: the body, bounded, and what it asks for; or a handler of `management/`;
 //! 4. `generate.rs`: the engine's flow;
-//! 5. `model.rs`: the answer: bytes, validators, ranges.
+//! 5. `answer.rs`: the model with its headers; `models.rs` and `range.rs`: again, by its digest.
 //!
 //! Whatever goes wrong becomes a problem document in `problem.rs`.
 
 mod access;
+mod answer;
 mod extract;
 mod fields;
 mod generate;
@@ -18,7 +19,6 @@ mod linger;
 mod listener;
 mod management;
 mod metrics;
-mod model;
 mod models;
 mod openapi;
 mod page;

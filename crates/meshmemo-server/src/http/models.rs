@@ -12,8 +12,8 @@ use futures_util::{StreamExt, stream};
 use meshmemo::{Digest, Stored};
 use meshmemo_gen::Format;
 
+use super::answer::{describe, send};
 use super::extract::PathText;
-use super::model::{describe, send};
 use super::problem::Problem;
 use super::range::Ranges;
 use super::state::State;
@@ -26,9 +26,20 @@ const BOUNDARY: &str = "meshmemo-7f3a9c1e5b2d4860a1c9e7f2";
     get,
     path = "/api/models/{file}",
     tag = "generation",
-    params(("file" = String, Path, description = "`<digest>.<extension>`, as `Link` gives it")),
+    params(
+        ("file" = String, Path, description = "`<digest>.<extension>`, as `Link` gives it"),
+        ("Range" = Option<String>, Header, description = "One or more byte ranges"),
+        ("If-None-Match" = Option<String>, Header, description = "Answers 304 if it names the model"),
+        ("If-Match" = Option<String>, Header, description = "Answers 412 unless it names the model"),
+        ("If-Range" = Option<String>, Header, description = "Sends the whole unless it names the model"),
+    ),
     responses(
-        (status = 200, description = "The model", content_type = "model/gltf-binary"),
+        (
+            status = 200,
+            description = "The model; `HEAD` answers the same without it",
+            content_type = "model/gltf-binary",
+            headers(("ETag" = String, description = "The BLAKE3 digest of the bytes"))
+        ),
         (status = 206, description = "The ranges asked for"),
         (status = 304, description = "Not modified"),
         (status = 404, description = "Not in the cache (any more)", body = Problem, content_type = "application/problem+json"),

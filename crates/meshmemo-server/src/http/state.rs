@@ -9,8 +9,8 @@ use meshmemo_gateway::Relief;
 use tokio_util::task::TaskTracker;
 
 use super::metrics::Metrics;
+use crate::body_budget::BodyBudget;
 use crate::config::Config;
-use crate::in_flight::InFlight;
 use crate::tasks::Tasks;
 
 /// What every handler has at hand; made in `wire.rs`.
@@ -35,9 +35,9 @@ pub struct State {
     /// The requests that are being answered, until the last byte of their answers is taken.
     pub requests: TaskTracker,
     /// The budget of photos, until they are made into models.
-    pub uploads: InFlight,
+    pub uploads: BodyBudget,
     /// The budget of models on their way out.
-    pub sends: InFlight,
+    pub sends: BodyBudget,
     /// What is measured.
     pub metrics: Arc<Metrics>,
 }

@@ -23,7 +23,7 @@ use multer::Multipart;
 use super::fields::{Fields, Scalar};
 use super::problem::Problem;
 use super::state::State;
-use crate::in_flight::{InFlight, Share};
+use crate::body_budget::{BodyBudget, Share};
 use crate::limits::{BODY_MAX, FIELD_MAX_BYTES, FIELDS_MAX, LABEL_MAX_CHARS, RETRY_AFTER};
 use crate::units::show_size;
 
@@ -227,7 +227,7 @@ impl Form {
         let label = self.label.or(self.file_name).unwrap_or_default();
         let label = label.chars().filter(|c| !c.is_control()).take(LABEL_MAX_CHARS).collect();
         // The photo waits in the queue for as long as it must, and its share with it.
-        let image = InFlight::hold(image, Box::new(share));
+        let image = BodyBudget::hold(image, Box::new(share));
         Ok(Upload { image, parameters: self.parameters, label })
     }
 }

@@ -32,7 +32,7 @@ impl Expiry {
         self.deadlines.first().filter(|(deadline, _)| *deadline <= now).map(|(_, index)| *index)
     }
 
-    #[cfg(any(test, fuzzing))]
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn len(&self) -> usize {
         self.deadlines.len()
     }

@@ -223,7 +223,7 @@ impl<T> Memory<T> {
     }
 
     /// Recounts everything; panics where two books disagree.
-    #[cfg(any(test, fuzzing))]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn validate(&self) {
         assert_eq!(self.table.len(), self.slots.len());
         assert_eq!(self.lru.iter().count(), self.slots.len());

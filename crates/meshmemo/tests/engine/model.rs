@@ -114,6 +114,7 @@ impl Pair {
 
     /// Compares all that can be seen from outside.
     fn compare(&mut self) {
+        self.cache.validate();
         let now = self.clock.now();
         let stats = self.cache.stats();
         assert_eq!(stats, self.model.stats(now));

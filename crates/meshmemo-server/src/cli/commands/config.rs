@@ -1,6 +1,6 @@
 //! `meshmemo config`, and its `set`, `check` and `show`.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -78,10 +78,7 @@ fn read_change(change: &str) -> Result<(String, Value)> {
         .ok_or_else(|| anyhow!("`{change}` must be of the form FIELD=VALUE"))?;
     let value = match value {
         "none" => Value::Null,
-        number => number
-            .parse()
-            .map(Value::Number)
-            .with_context(|| format!("`{name}` is `{number}`, but must be a number or `none`"))?,
+        text => text.parse().map_or_else(|_| Value::from(text), Value::Number),
     };
     Ok((name.to_owned(), value))
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use meshmemo::{Clock, Freshness, Request, ResultCache, SystemClock, read_entry};
+use meshmemo::{Clock, Freshness, ResultCache, SystemClock, read_entry};
 use meshmemo_gateway::{Relief, ReliefGeneration};
-use meshmemo_gen::{Parameters, canonical};
+use meshmemo_gen::Parameters;
 use tokio::runtime::Runtime;
 
 use super::Made;
@@ -44,21 +44,14 @@ impl Local {
         is_refresh: bool,
     ) -> Result<Made> {
         let bar = Bar::new(label);
-        let identity = canonical::identity(&self.model_id, parameters, &photo);
         let generation = ReliefGeneration::new(
             Arc::clone(&self.backend),
             photo.into(),
             parameters.clone(),
             bar.reporter(),
         );
-        let request = Request {
-            generation_key: identity.generation_key(),
-            identity: Arc::new(identity),
-            variant: parameters.format.as_str().to_owned(),
-            label: label.to_owned(),
-            freshness: if is_refresh { Freshness::Refresh } else { Freshness::Cached },
-            generation: Arc::new(generation),
-        };
+        let freshness = if is_refresh { Freshness::Refresh } else { Freshness::Cached };
+        let request = generation.into_request(&self.model_id, label.to_owned(), freshness);
         let key = request.key().to_string();
         let started_at = self.clock.now();
         let made = self.runtime.block_on(async {

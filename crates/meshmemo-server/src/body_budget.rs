@@ -16,7 +16,7 @@ const UNIT_BYTES: u64 = 1024;
 
 /// A bound on the bytes of all bodies on their way.
 #[derive(Debug)]
-pub struct InFlight {
+pub struct BodyBudget {
     units: Arc<Semaphore>,
     units_max: u32,
     sent: Mutex<HashMap<Digest, Weak<Share>>>,
@@ -28,7 +28,7 @@ pub struct Share {
     permit: OwnedSemaphorePermit,
 }
 
-impl InFlight {
+impl BodyBudget {
     /// Makes a budget.
     pub fn new(max_bytes: u64) -> Self {
         let units_max = units(max_bytes);
@@ -75,7 +75,7 @@ impl InFlight {
     }
 }
 
-impl InFlight {
+impl BodyBudget {
     /// Binds a part to the bytes it was taken for: it comes back when the last of them is dropped.
     pub fn hold(bytes: Bytes, share: impl Deref<Target = Share> + Send + 'static) -> Bytes {
         Bytes::from_owner(Held { bytes, _share: share })
@@ -104,24 +104,24 @@ mod tests {
 
     #[test]
     fn the_budget_is_a_bound_and_comes_back() {
-        let in_flight = InFlight::new(10 << 10);
-        let mut upload = in_flight.take(2 << 10).unwrap();
-        assert!(in_flight.grow(&mut upload, 4 << 10));
-        assert!(!in_flight.grow(&mut upload, 5 << 10) && in_flight.take(5 << 10).is_none());
+        let budget = BodyBudget::new(10 << 10);
+        let mut upload = budget.take(2 << 10).unwrap();
+        assert!(budget.grow(&mut upload, 4 << 10));
+        assert!(!budget.grow(&mut upload, 5 << 10) && budget.take(5 << 10).is_none());
         drop(upload);
-        assert!(in_flight.take(100 << 10).is_some(), "alone on its way");
-        assert_eq!(in_flight.bytes(), 0);
+        assert!(budget.take(100 << 10).is_some(), "alone on its way");
+        assert_eq!(budget.bytes(), 0);
     }
 
     #[test]
     fn one_model_sent_to_many_counts_once() {
-        let in_flight = InFlight::new(10 << 10);
+        let budget = BodyBudget::new(10 << 10);
         let digest = Digest::of(b"model");
-        let clients: Vec<_> = (0..5).map(|_| in_flight.share(digest, 6 << 10)).collect();
+        let clients: Vec<_> = (0..5).map(|_| budget.share(digest, 6 << 10)).collect();
         assert!(clients.iter().all(Option::is_some));
-        assert_eq!(in_flight.bytes(), 6 << 10);
-        assert!(in_flight.share(Digest::of(b"other"), 6 << 10).is_none());
+        assert_eq!(budget.bytes(), 6 << 10);
+        assert!(budget.share(Digest::of(b"other"), 6 << 10).is_none());
         drop(clients);
-        assert!(in_flight.share(Digest::of(b"other"), 6 << 10).is_some());
+        assert!(budget.share(Digest::of(b"other"), 6 << 10).is_some());
     }
 }

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use super::problem::Problem;
 use super::state::State;
-use crate::in_flight::InFlight;
+use crate::body_budget::BodyBudget;
 use crate::limits::RETRY_AFTER;
 
 pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -81,7 +81,7 @@ pub(super) fn send(
     });
     // The chunk that ends a body keeps its part of the budget until the connection has taken it.
     Ok(Body::from_stream(
-        chunks.map(move |chunk| chunk.map(|bytes| InFlight::hold(bytes, Arc::clone(&share)))),
+        chunks.map(move |chunk| chunk.map(|bytes| BodyBudget::hold(bytes, Arc::clone(&share)))),
     ))
 }
 
