@@ -6,6 +6,8 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,37 +19,33 @@ use axum::routing::post;
 use meshmemo_server::config::{Config, Given};
 use meshmemo_server::http::serve;
 use meshmemo_server::{Tasks, wire};
-use reqwest::multipart::{Form, Part};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 const ROUNDS: usize = 400;
+const READ_BYTES: usize = 256 << 10;
 
-#[tokio::main]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
     let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/images/coffee.png");
     let photo = std::fs::read(photo)?;
-    let client = reqwest::Client::builder().no_proxy().build()?;
-    let ours = start_ours().await?;
+    let runtime = Runtime::new()?;
+    let mut ours = Client::connect(runtime.block_on(start_ours())?, &photo)?;
     // Format and quality are such that the model has some 3.5 MB.
-    let model = ask(&client, &ours, &photo).await?.0;
-    let plain = start_plain(model.clone()).await?;
+    let model = Bytes::from(ours.ask()?.0.to_vec());
+    let mut plain = Client::connect(runtime.block_on(start_plain(model.clone()))?, &photo)?;
 
     let (mut hits, mut plains) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let (body, took) = ask(&client, &ours, &photo).await?;
+        let (body, took) = ours.ask()?;
         ensure!(body == model, "a hit has the bytes of the miss");
         hits.push(took);
-        plains.push(ask(&client, &plain, &photo).await?.1);
+        plains.push(plain.ask()?.1);
     }
     println!(
         "{} kB posted, {} kB returned, {ROUNDS} rounds",
         photo.len() / 1000,
         model.len() / 1000
     );
-    let percentile = |figures: &mut Vec<Duration>, percent: usize| {
-        figures.sort_unstable();
-        figures[figures.len() * percent / 100]
-    };
     for percent in [50, 90, 99] {
         let (hit, plain) = (percentile(&mut hits, percent), percentile(&mut plains, percent));
         let ratio = hit.as_secs_f64() / plain.as_secs_f64();
@@ -56,32 +54,82 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn ask(client: &reqwest::Client, url: &str, photo: &[u8]) -> Result<(Bytes, Duration)> {
-    let image = Part::bytes(photo.to_vec()).file_name("coffee.png");
-    let form = Form::new().part("image", image).text("format", "stl").text("quality", "5");
-    let started_at = Instant::now();
-    let response = client.post(url).multipart(form).send().await?.error_for_status()?;
-    let body = response.bytes().await?;
-    Ok((body, started_at.elapsed()))
+fn percentile(figures: &mut [Duration], percent: usize) -> Duration {
+    figures.sort_unstable();
+    figures[figures.len() * percent / 100]
 }
 
-async fn start_ours() -> Result<String> {
+/// A client that costs next to nothing: one request, made once, over one connection.
+struct Client {
+    stream: TcpStream,
+    request: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    fn connect(address: SocketAddr, photo: &[u8]) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        let field = |name: &str, value: &str| {
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let image = "--b\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\n";
+        let fields = [field("format", "stl"), field("quality", "5"), image.to_owned()].concat();
+        let body = [fields.as_bytes(), photo, b"\r\n--b--\r\n"].concat();
+        let head = format!(
+            "POST /api/generate HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\
+             Content-Type: multipart/form-data; boundary=b\r\n\r\n",
+            body.len()
+        );
+        Ok(Self { stream, request: [head.into_bytes(), body].concat(), buffer: Vec::new() })
+    }
+
+    /// Sends the request and reads the answer to its last byte.
+    fn ask(&mut self) -> Result<(&[u8], Duration)> {
+        let started_at = Instant::now();
+        self.stream.write_all(&self.request)?;
+        let (mut length, mut head_end, mut end) = (0, None, usize::MAX);
+        while length < end {
+            self.buffer.resize(self.buffer.len().max(length + READ_BYTES), 0);
+            let read = self.stream.read(&mut self.buffer[length..])?;
+            ensure!(read > 0, "the connection was closed");
+            length += read;
+            if head_end.is_none()
+                && let Some(at) = self.buffer[..length].windows(4).position(|w| w == b"\r\n\r\n")
+            {
+                end = at + 4 + content_length(&self.buffer[..at])?;
+                head_end = Some(at + 4);
+            }
+        }
+        let took = started_at.elapsed();
+        Ok((&self.buffer[head_end.context("an answer has a head")?..end], took))
+    }
+}
+
+fn content_length(head: &[u8]) -> Result<usize> {
+    let head = std::str::from_utf8(head)?.to_lowercase();
+    ensure!(head.starts_with("http/1.1 200"), "{head}");
+    let value = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    Ok(value.context("the answer has a length")?.parse()?)
+}
+
+async fn start_ours() -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let config = Config::load(None, &Given::new()).context("the defaults hold")?;
     let state = wire::state(config, address, Tasks::new());
     tokio::spawn(serve(listener, state, std::future::pending()));
-    Ok(format!("http://{address}/api/generate"))
+    Ok(address)
 }
 
-async fn start_plain(model: Bytes) -> Result<String> {
+async fn start_plain(model: Bytes) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let answer = post(move |body: Bytes| async move {
         drop(body);
         model
     });
-    let service = Router::new().route("/", answer).layer(DefaultBodyLimit::disable());
+    let service = Router::new().route("/api/generate", answer).layer(DefaultBodyLimit::disable());
     tokio::spawn(async move { axum::serve(listener, service).await });
-    Ok(format!("http://{address}/"))
+    Ok(address)
 }
