@@ -27,6 +27,7 @@ use crate::limits::{LEASE_ROUNDS_MAX, LEASE_WAIT_MAX, TIER_READ_MAX};
 use crate::outcome::Outcome;
 use crate::published::{Published, Source};
 use crate::result_cache::{MEMORY, ResultCache};
+use crate::sync::Mutex;
 use crate::ticket::Ticket;
 use crate::tier::{Address, MissReason, Selector, Writing};
 
@@ -227,7 +228,8 @@ impl ResultCache {
 
     async fn derive(&self, request: &Request, source: &str) -> Result<Made> {
         let source_request = Request { variant: source.to_owned(), ..request.clone() };
-        let (role, published) = self.resolve(source_request, Some(request.key())).await;
+        let joined = Mutex::new(None);
+        let (role, published) = self.resolve(source_request, Some(request.key()), &joined).await;
         let Published { stored, source, queue, generate } = published?;
         let cost = stored.meta().cost;
         let source_entry = self.bounded(TIER_READ_MAX, read_entry(&*stored).boxed()).await;

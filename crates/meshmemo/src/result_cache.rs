@@ -86,7 +86,9 @@ impl ResultCache {
     pub async fn get_or_generate(&self, request: Request) -> Result<Served> {
         let started_at = self.inner.clock.now();
         let freshness = request.freshness;
-        let (role, result) = self.resolve(request, None).await;
+        let departure = Departure::new(self, freshness);
+        let (role, result) = self.resolve(request, None, &departure.role).await;
+        departure.cancel();
         let elapsed = self.inner.clock.now().saturating_sub(started_at);
         self.answer(freshness, role, result, elapsed)
     }
@@ -175,16 +177,18 @@ impl ResultCache {
     }
 
     /// Walks a request through steps 1 to 3 until it has an answer. `on_behalf_of` names the
-    /// variant for which its source is asked for.
+    /// variant for which its source is asked for; `joined` is told which part the request has.
     ///
     /// Boxed, because a leader asks for the source of its variant in the same way.
-    pub(crate) fn resolve(
-        &self,
+    pub(crate) fn resolve<'a>(
+        &'a self,
         request: Request,
         on_behalf_of: Option<Key>,
-    ) -> BoxFuture<'_, (Role, Result<Published>)> {
+        joined: &'a Mutex<Option<Role>>,
+    ) -> BoxFuture<'a, (Role, Result<Published>)> {
         async move {
             if request.freshness == Freshness::Bypass {
+                *joined.lock() = Some(Role::Leader);
                 return (Role::Leader, self.make_unkept(&request).await);
             }
             let key = request.key();
@@ -198,6 +202,7 @@ impl ResultCache {
                     Ok(joined) => joined,
                     Err(error) => return (Role::Leader, Err(error)),
                 };
+                *joined.lock() = Some(role);
                 let is_only_if_cached = request.freshness == Freshness::OnlyIfCached;
                 if is_only_if_cached && role == Role::Follower {
                     // The flight may be a generation: it is not for this request to wait for.
@@ -298,6 +303,32 @@ impl ResultCache {
                     bytes: entry.meta().size_bytes,
                 })
             }
+        }
+    }
+}
+
+/// Counts a request whose caller leaves before its answer, as what it was on the way to.
+struct Departure<'a> {
+    cache: &'a ResultCache,
+    freshness: Freshness,
+    role: Mutex<Option<Role>>,
+}
+
+impl<'a> Departure<'a> {
+    fn new(cache: &'a ResultCache, freshness: Freshness) -> Self {
+        Self { cache, freshness, role: Mutex::new(None) }
+    }
+
+    /// The caller has stayed: the answer is counted instead.
+    fn cancel(&self) {
+        *self.role.lock() = None;
+    }
+}
+
+impl Drop for Departure<'_> {
+    fn drop(&mut self) {
+        if let Some(role) = self.role.lock().take() {
+            self.cache.inner.requests.lock().count(role.outcome(self.freshness, None));
         }
     }
 }

@@ -7,8 +7,8 @@ use crate::outcome::Outcome;
 use crate::stats::{Stats, hit_rate};
 
 /// The counters of a result cache since it was built or reset. Every request is counted once, as a
-/// hit, coalesced, a miss or a bypass, when it is answered; one that fails counts as what it was on
-/// the way to, and one whose caller has left counts as nothing.
+/// hit, coalesced, a miss or a bypass; one that fails, or whose caller leaves before the answer,
+/// counts as what it was on the way to.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ResultStats {

@@ -108,7 +108,28 @@ async fn a_client_that_leaves_cancels_nothing() {
     until(|| cache.entries().len() == 1).await;
     let served = cache.get_or_generate(request("cup", &script)).await.unwrap();
     assert_eq!(served.outcome, Outcome::Hit { tier: "memory" });
-    assert_eq!(cache.stats().requests.lookups(), 1, "who has left was not answered");
+    let stats = cache.stats().requests;
+    assert_eq!((stats.misses, stats.hits(), stats.lookups()), (1, 1, 2), "who has left counts too");
+}
+
+#[tokio::test]
+async fn a_follower_that_leaves_counts_as_coalesced_and_the_leader_goes_on() {
+    let cache = builder(&ManualClock::new()).build();
+    let script = Arc::new(Script::gated(100));
+    let ask = || {
+        let (cache, request) = (cache.clone(), request("cup", &script));
+        tokio::spawn(async move { cache.get_or_generate(request).await })
+    };
+    let leader = ask();
+    until(|| script.generations() == 1).await;
+    let mut follower = Box::pin(cache.get_or_generate(request("cup", &script)));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(follower.poll_unpin(&mut context).is_pending());
+    drop(follower);
+    assert_eq!(cache.stats().requests.coalesced, 1);
+    script.gate.add_permits(1);
+    assert!(leader.await.unwrap().is_ok());
+    assert_eq!(cache.stats().requests.lookups(), 2);
 }
 
 #[tokio::test]
