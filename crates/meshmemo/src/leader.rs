@@ -11,6 +11,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, join_all, select};
 
@@ -25,7 +26,7 @@ use crate::key::{Digest, Key};
 use crate::lease::Acquired;
 use crate::limits::{LEASE_ROUNDS_MAX, LEASE_WAIT_MAX, TIER_READ_MAX};
 use crate::outcome::Outcome;
-use crate::published::{Published, Source};
+use crate::published::{Published, Role, Source};
 use crate::result_cache::{MEMORY, ResultCache};
 use crate::sync::Mutex;
 use crate::ticket::Ticket;
@@ -227,15 +228,18 @@ impl ResultCache {
     }
 
     async fn derive(&self, request: &Request, source: &str) -> Result<Made> {
-        let source_request = Request { variant: source.to_owned(), ..request.clone() };
-        let joined = Mutex::new(None);
-        let (role, published) = self.resolve(source_request, Some(request.key()), &joined).await;
-        let Published { stored, source, queue, generate } = published?;
+        let found = self.source(request, source, request.freshness).await;
+        let (role, published, body) = match found {
+            // A tier that has the source and can not deliver it is as good as one that has it not.
+            Err(error)
+                if error.kind() == ErrorKind::Storage && request.freshness == Freshness::Cached =>
+            {
+                self.source(request, source, Freshness::Refresh).await?
+            }
+            found => found?,
+        };
+        let Published { stored, source, queue, generate } = published;
         let cost = stored.meta().cost;
-        let source_entry = self.bounded(TIER_READ_MAX, read_entry(&*stored).boxed()).await;
-        let too_slow =
-            || Error::new(ErrorKind::Storage, "the model to derive from came too slowly");
-        let body = source_entry.ok_or_else(too_slow)??.body().clone();
         let derived = request.generation.derive(body, &request.variant).await?;
         request.generation.validate(&request.variant, &derived.body).await?;
         self.inner.requests.lock().derivations += 1;
@@ -247,6 +251,26 @@ impl ResultCache {
         };
         let entry = Arc::new(Entry::new(meta, derived.body));
         Ok(Made { entry, is_derived: true, source, queue, generate })
+    }
+
+    /// Asks for the variant that another one is derived from, through the same flow as anybody.
+    async fn source(
+        &self,
+        request: &Request,
+        source: &str,
+        freshness: Freshness,
+    ) -> Result<(Role, Published, Bytes)> {
+        let request_of_source =
+            Request { variant: source.to_owned(), freshness, ..request.clone() };
+        let joined = Mutex::new(None);
+        let on_behalf_of = Some(request.key());
+        let (role, published) = self.resolve(request_of_source, on_behalf_of, &joined).await;
+        let published = published?;
+        let entry = self.bounded(TIER_READ_MAX, read_entry(&*published.stored).boxed()).await;
+        let too_slow =
+            || Error::new(ErrorKind::Storage, "the model to derive from came too slowly");
+        let body = entry.ok_or_else(too_slow)??.body().clone();
+        Ok((role, published, body))
     }
 
     fn describe(&self, request: &Request, body: &[u8], media_type: String, cost: Duration) -> Meta {

@@ -185,6 +185,19 @@ async fn one_generation_serves_every_variant() {
     assert_eq!((stats.hits(), stats.misses, stats.lookups()), (3, 1, 4));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_source_that_its_tier_can_not_deliver_is_generated_again() {
+    for fault in [Fault::ReadError, Fault::HangingRead, Fault::FlippedBit] {
+        let house = House::new(Limits { max_bytes: 50, ..Limits::UNLIMITED });
+        let script = Arc::new(Script::new(100));
+        let glb = request("cup", &script);
+        assert_eq!(house.outcome(&glb).await, STORED, "too large for memory, so on disk only");
+        house.disk.set(fault, 0);
+        assert_eq!(house.outcome(&in_variant(&glb, "stl")).await, STORED, "{fault:?}");
+        assert_eq!(script.generations(), 2, "{fault:?}");
+    }
+}
+
 #[tokio::test]
 async fn only_if_cached_generates_nothing() {
     let house = House::new(Limits::UNLIMITED);
