@@ -6,6 +6,7 @@ mod access;
 mod answer;
 mod bad_input;
 mod cli;
+mod cli_safety;
 mod configuration;
 mod desk;
 mod generate;
