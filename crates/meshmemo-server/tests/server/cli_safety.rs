@@ -26,12 +26,17 @@ fn a_pipe_is_written_to_and_stays_a_pipe() {
     let photo = desk.copy("horse.png", "horse.png");
     let pipe = desk.path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let read = thread::scope(|scope| {
-        let reader = scope.spawn(|| fs::read(&pipe).unwrap());
-        let args = ["generate", &photo, "-o", "pipe", "--format", "glb", "--quality", "1"];
-        desk.run(&args).ok();
-        reader.join().unwrap()
+    // Held open from this side too, the pipe ends when it is dropped, whatever the command did.
+    let held = fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    let mut reader = fs::File::open(&pipe).unwrap();
+    let reading = thread::spawn(move || {
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).map(|_| read)
     });
+    let args = ["generate", &photo, "-o", "pipe", "--format", "glb", "--quality", "1"];
+    desk.run(&args).ok();
+    drop(held);
+    let read = reading.join().unwrap().unwrap();
     assert!(read.starts_with(b"glTF"));
     assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
 }
