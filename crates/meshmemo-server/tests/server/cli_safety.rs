@@ -28,7 +28,7 @@ fn a_pipe_is_written_to_and_stays_a_pipe() {
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     // Held open from this side too, the pipe ends when it is dropped, whatever the command did.
     let held = fs::File::options().read(true).write(true).open(&pipe).unwrap();
-    let mut reader = fs::File::open(&pipe).unwrap();
+    let mut reader = BufReader::new(fs::File::open(&pipe).unwrap());
     let reading = thread::spawn(move || {
         let mut read = Vec::new();
         reader.read_to_end(&mut read).map(|_| read)
