@@ -5,7 +5,7 @@ PYTHON_TOOLS := target/tools/venv/bin
 export MYPY_CACHE_DIR := target/tools/mypy-cache
 export RUFF_CACHE_DIR := target/tools/ruff-cache
 
-.PHONY: run test test-rust test-shuttle lint lint-rust lint-house lint-python fmt bench tools
+.PHONY: run test test-rust test-shuttle crash fuzz lint lint-rust lint-house lint-python fmt bench tools
 
 run:
 	cargo run --release -p meshmemo-server --bin meshmemo -- serve $(ARGS)
@@ -18,6 +18,14 @@ test-rust: tools
 # All interleavings of the threads that a scheduler of its own can think of.
 test-shuttle:
 	CARGO_TARGET_DIR=target/shuttle RUSTFLAGS="--cfg shuttle" cargo test -p meshmemo --test shuttle --release
+
+# Kills a process that writes to the disk tier, 2,000 times.
+crash:
+	MESHMEMO_CRASH_ROUNDS=2000 cargo test --release -p meshmemo-tiers --test crash
+
+# Feeds the reader of stored entries with garbage, for a minute; needs a nightly toolchain.
+fuzz:
+	$(XTASK) fuzz
 
 lint: lint-rust lint-house lint-python
 

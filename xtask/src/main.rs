@@ -2,6 +2,7 @@
 //!
 //! - `tidy`: the rules of the house that no compiler knows.
 //! - `tools`: installs into `target/tools` what the tests and the lints start.
+//! - `fuzz`: runs the targets of `fuzz/` for a while.
 //! - `deny`: licences, advisories and duplicates of the dependencies, where cargo-deny is there.
 //!
 //! It must never change a file outside of `target`.
@@ -19,6 +20,8 @@ mod tools;
 
 mod deny;
 
+mod fuzz;
+
 mod program;
 mod repository;
 mod terminal;
@@ -30,7 +33,7 @@ use anyhow::{Result, bail};
 
 use repository::Repository;
 
-const USAGE: &str = "usage: cargo run -q -p xtask -- tidy|tools|deny";
+const USAGE: &str = "usage: cargo run -q -p xtask -- tidy|tools|fuzz|deny";
 
 fn main() -> ExitCode {
     match run() {
@@ -48,6 +51,7 @@ fn run() -> Result<ExitCode> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tidy"] => tidy::run(&repository),
         ["tools"] => tools::run(&repository),
+        ["fuzz"] => fuzz::run(&repository),
         ["deny"] => deny::run(&repository),
         _ => bail!("{USAGE}"),
     }

@@ -18,7 +18,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
 use meshmemo_server::config::{Config, Given};
 use meshmemo_server::http::serve;
-use meshmemo_server::{Tasks, wire};
+use meshmemo_server::wire::{self, Parts};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -116,8 +116,10 @@ fn content_length(head: &[u8]) -> Result<usize> {
 async fn start_ours() -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let config = Config::load(None, &Given::new()).context("the defaults hold")?;
-    let state = wire::state(config, address, Tasks::new());
+    let given = Given::from([("disk_max", "off".to_owned())]);
+    let config = Config::load(None, &given).context("the defaults hold")?;
+    let parts = Parts::new(&config, "bench")?;
+    let state = wire::state(config, address, parts);
     tokio::spawn(serve(listener, state, std::future::pending()));
     Ok(address)
 }

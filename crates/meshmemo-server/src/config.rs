@@ -7,11 +7,13 @@ mod file;
 mod resolve;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use meshmemo::Policy;
+use etcetera::BaseStrategy;
+use meshmemo::{Policy, Warm};
+use meshmemo_tiers::Durability;
 
 use crate::units::{DURATION_FORM, SIZE_FORM, parse_duration, parse_size};
 pub use resolve::{Given, Resolved, Source};
@@ -43,8 +45,13 @@ const fn setting(name: &'static str, environment: &'static str, default: &'stati
 }
 
 /// Every setting there is.
-pub const SETTINGS: [Setting; 14] = [
+pub const SETTINGS: [Setting; 18] = [
     setting("listen", "MESHMEMO_LISTEN", "127.0.0.1:8080"),
+    // The default is the platform's cache directory + `/meshmemo`.
+    setting("data_dir", "MESHMEMO_DATA_DIR", ""),
+    setting("disk_max", "MESHMEMO_DISK_MAX", "20GiB"),
+    setting("durability", "MESHMEMO_DURABILITY", "full"),
+    setting("warm", "MESHMEMO_WARM", "25%"),
     setting("backend", "MESHMEMO_BACKEND", "relief"),
     setting("adapter", "MESHMEMO_ADAPTER", "native"),
     setting("model_id", "MESHMEMO_MODEL_ID", "relief"),
@@ -72,6 +79,16 @@ pub const SETTINGS: [Setting; 14] = [
     setting("drain_timeout", "MESHMEMO_DRAIN_TIMEOUT", "30s"),
 ];
 
+/// The least that a disk's budget may be.
+const DISK_MAX_LEAST_BYTES: u64 = 1 << 20;
+
+/// Returns where entries are kept on disk if nobody says where; nothing where the platform has no
+/// directory for that.
+fn default_data_dir() -> Option<String> {
+    let directory = etcetera::choose_base_strategy().ok()?.cache_dir().join("meshmemo");
+    directory.into_os_string().into_string().ok()
+}
+
 fn off_if_set(value: &str) -> String {
     let is_set = matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on");
     if is_set { "off" } else { "on" }.to_owned()
@@ -86,6 +103,14 @@ fn mebibytes(value: &str) -> String {
 pub struct Config {
     /// The address to listen on: a loopback one.
     pub listen: SocketAddr,
+    /// Where entries are kept on disk.
+    pub data_dir: PathBuf,
+    /// Bytes that everything below `data_dir` may take; `None` keeps nothing there.
+    pub disk_max_bytes: Option<u64>,
+    /// What an entry on disk has gone through when it counts as stored.
+    pub durability: Durability,
+    /// What is brought from disk into memory at the start.
+    pub warm: Warm,
     /// The operator's name for the model; part of every key.
     pub model_id: String,
     /// Whether the cache is used at all.
@@ -141,12 +166,28 @@ impl Config {
             let is_in_range = |count: &usize| (least..=most).contains(count);
             resolved.check(name, &range, |text| text.parse().ok().filter(is_in_range))
         };
+        let max_memory_bytes = size("max_memory", 1)?;
         let config = Self {
+            data_dir: resolved.check("data_dir", "a directory", |text| {
+                (!text.is_empty()).then(|| PathBuf::from(text))
+            })?,
+            disk_max_bytes: match resolved.text("disk_max") {
+                "off" => None,
+                _ => Some(disk_max(resolved)?),
+            },
+            durability: resolved
+                .check("durability", "`none`, `data` or `full`", |text| text.parse().ok())?,
+            warm: resolved.check(
+                "warm",
+                "`off`, a number of entries, a size such as `64MiB`, or a part of the memory limit \
+                 such as `25%`",
+                |text| warm(text, max_memory_bytes),
+            )?,
             listen: resolved.check("listen", "an address such as `127.0.0.1:8080`", address)?,
             model_id: resolved
                 .check("model_id", "a name", |text| (!text.is_empty()).then(|| text.to_owned()))?,
             is_cache_on: resolved.check("cache", "`on` or `off`", on_or_off)?,
-            max_memory_bytes: size("max_memory", 1)?,
+            max_memory_bytes,
             max_entries: count("max_entries", 1, u32::MAX as usize - 1)?,
             ttl: match resolved.text("ttl") {
                 "none" => None,
@@ -174,6 +215,29 @@ impl Config {
 fn address(text: &str) -> Option<SocketAddr> {
     let text = text.replacen("localhost:", "127.0.0.1:", 1);
     text.parse().ok()
+}
+
+/// Reads the budget of the disk; less than it takes to keep anything at all is a mistake.
+fn disk_max(resolved: &Resolved) -> Result<u64> {
+    let range = format!("`off`, or {SIZE_FORM}, at least {DISK_MAX_LEAST_BYTES} bytes");
+    let is_enough = |size: &u64| *size >= DISK_MAX_LEAST_BYTES;
+    resolved.check("disk_max", &range, |text| parse_size(text).filter(is_enough))
+}
+
+/// Reads how much is to be brought into memory: nothing, so many entries, or so many bytes.
+fn warm(text: &str, max_memory_bytes: u64) -> Option<Warm> {
+    if text == "off" {
+        return Some(Warm::Top(0));
+    }
+    if let Some(percent) = text.strip_suffix('%') {
+        let percent = percent.trim().parse::<u64>().ok().filter(|percent| *percent <= 100)?;
+        let bytes = u128::from(max_memory_bytes) * u128::from(percent) / 100;
+        return Some(Warm::Bytes(u64::try_from(bytes).ok()?));
+    }
+    match text.parse::<usize>() {
+        Ok(count) => Some(Warm::Top(count)),
+        Err(_) => parse_size(text).map(Warm::Bytes),
+    }
 }
 
 fn on_or_off(text: &str) -> Option<bool> {

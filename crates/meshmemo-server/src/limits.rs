@@ -14,6 +14,12 @@ pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long a client may take no bytes while it is sent a body.
 pub(crate) const SEND_PAUSE_MAX: Duration = Duration::from_mins(1);
 
+/// How long a tier may take to deliver the next piece of an entry that is being sent.
+pub(crate) const PIECE_MAX: Duration = Duration::from_mins(1);
+
+/// How often a model that could not be read where it was found is looked for again.
+pub(crate) const FINDS_MAX: usize = 3;
+
 /// How long a client may take to send a body.
 pub(crate) const BODY_MAX: Duration = Duration::from_mins(10);
 
@@ -47,6 +53,9 @@ pub(crate) const LABEL_MAX_CHARS: usize = 200;
 
 /// Bytes that the body of a management call may have.
 pub(crate) const MANAGEMENT_BODY_MAX_BYTES: usize = 64 << 10;
+
+/// How many keys one call may bring into memory.
+pub(crate) const WARM_KEYS_MAX: usize = 900;
 
 /// How many entries one page of a listing holds, unless asked for fewer or more, and at most.
 pub(crate) const PAGE_ENTRIES: usize = 100;

@@ -22,7 +22,7 @@ use foldhash::quality::RandomState;
 use crate::clock::Clock;
 use crate::flight::Flights;
 use crate::limits::Limits;
-use crate::memory::{Charge, Departed, Index, Memory, NoRoom};
+use crate::memory::{Charge, Departed, ExactLru, NoRoom, SlotIndex};
 use crate::probe::{Candidates, with_key};
 use crate::stats::{Cause, Stats};
 use crate::sync::Mutex;
@@ -58,7 +58,7 @@ pub struct Cache<K, V> {
 }
 
 struct Inner<K, V> {
-    memory: Mutex<Memory<Arc<Pair<K, V>>>>,
+    memory: Mutex<ExactLru<Arc<Pair<K, V>>>>,
     flights: Flights<K, Loaded<V>>,
     hasher: RandomState,
     clock: Arc<dyn Clock>,
@@ -77,11 +77,11 @@ struct Pair<K, V> {
     value: V,
 }
 
-impl<K, V> Candidates for Memory<Arc<Pair<K, V>>> {
-    type Place = Index;
+impl<K, V> Candidates for ExactLru<Arc<Pair<K, V>>> {
+    type Place = SlotIndex;
     type Item = Pair<K, V>;
 
-    fn candidates(&self, hash: u64) -> impl Iterator<Item = (Index, &Arc<Pair<K, V>>)> {
+    fn candidates(&self, hash: u64) -> impl Iterator<Item = (SlotIndex, &Arc<Pair<K, V>>)> {
         Self::candidates(self, hash)
     }
 }
@@ -199,7 +199,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         let now = self.inner.clock.now();
         let listed = self.locked(|memory, _| {
             let slots = memory.iter();
-            let list = slots.map(|slot| {
+            let list = slots.map(|(_, slot)| {
                 (Arc::clone(&slot.item), slot.charge, slot.inserted_at, slot.access_count)
             });
             list.collect::<Vec<_>>()
@@ -303,7 +303,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         &self,
         hash: u64,
         key: &Q,
-        act: impl FnOnce(&mut Memory<Arc<Pair<K, V>>>, Option<(Index, &Arc<Pair<K, V>>)>) -> R,
+        act: impl FnOnce(&mut ExactLru<Arc<Pair<K, V>>>, Option<(SlotIndex, &Arc<Pair<K, V>>)>) -> R,
     ) -> R
     where
         K: Borrow<Q>,
@@ -317,7 +317,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
             |pair| pair.key.borrow() == key,
             |memory, found| {
                 let deadline = |index| memory.slot(index).charge.deadline;
-                let is_alive = |&(index, _): &(Index, _)| deadline(index).is_none_or(|at| at > now);
+                let is_alive =
+                    |&(index, _): &(SlotIndex, _)| deadline(index).is_none_or(|at| at > now);
                 let found = found.filter(is_alive);
                 memory.expire(now, &mut departed);
                 act(memory, found)
@@ -330,7 +331,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     /// Runs `act` under the lock, after the expired entries have left.
     fn locked<R>(
         &self,
-        act: impl FnOnce(&mut Memory<Arc<Pair<K, V>>>, &mut Departed<Arc<Pair<K, V>>>) -> R,
+        act: impl FnOnce(&mut ExactLru<Arc<Pair<K, V>>>, &mut Departed<Arc<Pair<K, V>>>) -> R,
     ) -> R {
         let now = self.now_if_mortal();
         let mut departed = Vec::new();

@@ -59,14 +59,19 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Binds bytes to what is known of them.
+    /// Binds bytes that were read from a tier, which has verified them, to what is known of them.
     ///
     /// # Errors
-    /// `Storage` if the bytes are not those that `meta` describes.
-    pub fn verified(meta: Meta, body: Bytes) -> Result<Self> {
-        if meta.size_bytes != body.len() as u64 || meta.digest != Digest::of(&body) {
-            let message = format!("entry {} does not have the bytes it was stored with", meta.key);
-            return Err(Error::new(ErrorKind::Storage, message));
+    /// `Corrupt` if there are fewer bytes, or more, than the entry has.
+    pub fn whole(meta: Meta, body: Bytes) -> Result<Self> {
+        if meta.size_bytes != body.len() as u64 {
+            let message = format!(
+                "entry {} has {} bytes, but was stored with {}",
+                meta.key,
+                body.len(),
+                meta.size_bytes
+            );
+            return Err(Error::new(ErrorKind::Corrupt, message));
         }
         Ok(Self { meta, body })
     }
@@ -90,7 +95,7 @@ pub trait Stored: Debug + Send + Sync {
 
     /// Reads a range of the bytes; one beyond the end ends with the bytes.
     ///
-    /// Every chunk was verified before it comes; the stream ends with an error where that fails.
+    /// Every chunk was verified before it comes; where that fails, the stream ends with `Corrupt`.
     fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>>;
 }
 
@@ -109,24 +114,29 @@ impl Stored for Entry {
     }
 }
 
-/// Reads a whole entry into memory and verifies it.
+/// Reads a whole entry into memory.
 ///
 /// # Errors
-/// `Storage` if it can not be read or is not what it was stored as.
+/// `Storage` if it can not be read, `Corrupt` if it is not what it was stored as.
 pub async fn read_entry(stored: &dyn Stored) -> Result<Entry> {
     let body = read_body(stored).await?;
-    Entry::verified(stored.meta().clone(), body)
+    Entry::whole(stored.meta().clone(), body)
 }
 
+/// What is reserved at once for an entry on the word of its meta alone.
+const BODY_CAPACITY_MAX: usize = 1 << 30;
+
 /// Reads all bytes of an entry, and no more than it is said to have.
-pub(crate) async fn read_body(stored: &dyn Stored) -> Result<Bytes> {
+async fn read_body(stored: &dyn Stored) -> Result<Bytes> {
     let size_bytes = stored.meta().size_bytes;
     let mut chunks = stored.read(0..size_bytes);
     let first = chunks.next().await.transpose()?.unwrap_or_default();
     if first.len() as u64 == size_bytes {
         return Ok(first);
     }
-    let mut body = BytesMut::from(first);
+    let capacity = usize::try_from(size_bytes).unwrap_or(0).min(BODY_CAPACITY_MAX);
+    let mut body = BytesMut::with_capacity(capacity);
+    body.extend_from_slice(&first);
     while let Some(chunk) = chunks.next().await.transpose()? {
         if body.len() as u64 + chunk.len() as u64 > size_bytes {
             break;

@@ -44,6 +44,8 @@ pub enum ErrorKind {
     BackendTimeout,
     /// A tier could not read or write.
     Storage,
+    /// What a tier holds is not what it was given.
+    Corrupt,
     /// The work was given up before it ended; the only kind after which a waiter takes over.
     Cancelled,
     /// The process is ending and takes no new work.
@@ -62,6 +64,7 @@ impl ErrorKind {
             Self::BackendFailed => "backend-failed",
             Self::BackendTimeout => "backend-timeout",
             Self::Storage => "storage",
+            Self::Corrupt => "corrupt",
             Self::Cancelled => "cancelled",
             Self::Shutdown => "shutdown",
         }

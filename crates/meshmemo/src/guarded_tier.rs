@@ -1,23 +1,28 @@
-//! A tier behind its timeout and its circuit breaker: for the flow, it can not fail.
+//! A tier behind its timeouts and its circuit breakers: for the flow, it can not fail.
+//!
+//! Look-ups and writes have a breaker each: a disk that is full still serves what it has.
 
-use std::fmt::Debug;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, select};
+use futures_util::{FutureExt, StreamExt};
 
 use crate::breaker::Breaker;
-use crate::cache::Removed;
 use crate::clock::Clock;
-use crate::entry::{Entry, Stored, read_body};
+use crate::entry::{Entry, Stored, read_entry};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{TIER_OPEN_MAX, TIER_READ_MAX, TIER_WRITE_MAX};
+use crate::key::Key;
+use crate::limits::{TIER_LIST_PAGES_MAX, TIER_OPEN_MAX, TIER_READ_MAX, TIER_WRITE_MAX};
+use crate::selector::Selector;
 use crate::spawn::Spawn;
+use crate::summary::Listed;
 use crate::sync::Mutex;
 use crate::ticket::Ticket;
-use crate::tier::{Address, Health, MissReason, Opened, Put, Selector, Tier, Writing};
+use crate::tier::{
+    Address, Gone, Health, MissReason, Opened, Put, Tier, TierStatus, Trouble, Writing,
+};
 
 /// The counters of one lower tier.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,17 +40,23 @@ pub struct TierStats {
     pub kept_away: u64,
     /// Entries kept.
     pub puts: u64,
+    /// Entries refused: larger than the tier, over before they were kept, or too early for it.
+    pub refused: u64,
     /// Writes that failed, took too long or were kept away by the open breaker.
     pub put_errors: u64,
     /// Removals that failed or took too long.
     pub remove_errors: u64,
+    /// Listings that failed or took too long.
+    pub list_errors: u64,
 }
 
 #[derive(Debug)]
 pub(crate) struct GuardedTier {
+    name: &'static str,
     tier: Arc<dyn Tier>,
     pub(crate) writing: Writing,
-    breaker: Breaker,
+    look_ups: Breaker,
+    writes: Breaker,
     stats: Mutex<TierStats>,
     clock: Arc<dyn Clock>,
     spawn: Arc<dyn Spawn>,
@@ -53,17 +64,19 @@ pub(crate) struct GuardedTier {
 
 impl GuardedTier {
     pub(crate) fn new(
+        name: &'static str,
         tier: Arc<dyn Tier>,
         writing: Writing,
         clock: Arc<dyn Clock>,
         spawn: Arc<dyn Spawn>,
     ) -> Self {
-        let (breaker, stats) = (Breaker::default(), Mutex::new(TierStats::default()));
-        Self { tier, writing, breaker, stats, clock, spawn }
+        let (look_ups, writes) = (Breaker::default(), Breaker::default());
+        let stats = Mutex::new(TierStats::default());
+        Self { name, tier, writing, look_ups, writes, stats, clock, spawn }
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        self.tier.name()
+        self.name
     }
 
     pub(crate) fn stats(&self) -> TierStats {
@@ -74,20 +87,35 @@ impl GuardedTier {
         *self.stats.lock() = TierStats::default();
     }
 
-    pub(crate) fn health(&self) -> Health {
-        match self.tier.health() {
-            Health::Ok if self.breaker.is_open() => {
-                Health::Down("it failed repeatedly and is tried again shortly".to_owned())
-            }
+    /// Returns how the tier is; one that is kept away from can not be well.
+    pub(crate) fn status(&self) -> TierStatus {
+        let status = self.tier.status();
+        let trouble = |what: &str| Trouble {
+            reason: "breaker-open",
+            detail: format!("{what} failed repeatedly and are tried again shortly"),
+        };
+        let health = match status.health {
+            Health::Ok if self.look_ups.is_open() => Health::Down(trouble("look-ups")),
+            Health::Ok if self.writes.is_open() => Health::Degraded(trouble("writes")),
             health => health,
-        }
+        };
+        TierStatus { health, ..status }
+    }
+
+    /// Returns whether any breaker keeps calls away.
+    pub(crate) fn is_breaker_open(&self) -> bool {
+        self.look_ups.is_open() || self.writes.is_open()
+    }
+
+    pub(crate) fn touch(&self, key: Key) {
+        self.tier.touch(key);
     }
 
     /// Looks an entry up; every failure is a counted miss. What is found is counted when it is
     /// [used](Self::count_hit).
     pub(crate) async fn open(&self, address: Address) -> Result<Arc<dyn Stored>, MissReason> {
-        let opened = if self.breaker.admits(self.clock.now()) {
-            match self.bounded(TIER_OPEN_MAX, self.tier.open(address)).await {
+        let opened = if self.look_ups.admits(self.clock.now()) {
+            match self.bounded(&self.look_ups, TIER_OPEN_MAX, self.tier.open(address)).await {
                 Ok(opened) => opened,
                 Err(_) => Opened::Miss(MissReason::Failed),
             }
@@ -105,16 +133,30 @@ impl GuardedTier {
 
     /// Reads an entry that was found into memory; every failure is a counted miss.
     pub(crate) async fn read(&self, stored: &dyn Stored) -> Option<Entry> {
-        let Ok(body) = self.bounded(TIER_READ_MAX, read_body(stored).boxed()).await else {
-            self.count_miss(MissReason::Failed);
-            return None;
-        };
-        let entry = Entry::verified(stored.meta().clone(), body).ok();
-        match entry {
-            Some(_) => self.count_hit(),
-            None => self.count_miss(MissReason::Corrupt),
+        let read = self.limited(TIER_READ_MAX, read_entry(stored).boxed()).await;
+        self.judge(&read)?;
+        read.ok()
+    }
+
+    /// Reads so much of an entry that is too large for memory that its first bytes are verified
+    /// before any of them is promised; every failure is a counted miss.
+    pub(crate) async fn verify_beginning(&self, stored: &dyn Stored) -> Option<()> {
+        let mut chunks = stored.read(0..1);
+        let first = async { chunks.next().await.transpose() }.boxed();
+        let read = self.limited(TIER_READ_MAX, first).await;
+        self.judge(&read)
+    }
+
+    /// Counts what a read came to, and tells the breaker; corrupt bytes are no failure of the tier.
+    fn judge<T>(&self, read: &Result<T>) -> Option<()> {
+        let error = read.as_ref().err().map(Error::kind);
+        self.look_ups.report(matches!(error, None | Some(ErrorKind::Corrupt)), self.clock.now());
+        match error {
+            None => self.count_hit(),
+            Some(ErrorKind::Corrupt) => self.count_miss(MissReason::Corrupt),
+            Some(_) => self.count_miss(MissReason::Failed),
         }
-        entry
+        error.is_none().then_some(())
     }
 
     pub(crate) fn count_hit(&self) {
@@ -128,21 +170,25 @@ impl GuardedTier {
             MissReason::Corrupt => stats.corrupt += 1,
             MissReason::Failed => stats.open_errors += 1,
             MissReason::BreakerOpen => stats.kept_away += 1,
-            MissReason::Absent | MissReason::Expired | MissReason::Unreadable => {}
+            MissReason::Absent
+            | MissReason::Expired
+            | MissReason::Unreadable
+            | MissReason::NotReady => {}
         }
     }
 
     /// Writes an entry; returns whether it is kept.
     pub(crate) async fn put(&self, entry: Arc<Entry>, ticket: Ticket) -> bool {
-        let put = if self.breaker.admits(self.clock.now()) {
-            self.bounded(TIER_WRITE_MAX, self.tier.put(entry, ticket)).await.ok()
+        let put = if self.writes.admits(self.clock.now()) {
+            self.bounded(&self.writes, TIER_WRITE_MAX, self.tier.put(entry, ticket)).await.ok()
         } else {
             None
         };
         let mut stats = self.stats.lock();
         match put {
             Some(Put::Stored) => stats.puts += 1,
-            Some(_) => {}
+            Some(Put::Invalidated) => {}
+            Some(_) => stats.refused += 1,
             None => stats.put_errors += 1,
         }
         put == Some(Put::Stored)
@@ -150,29 +196,53 @@ impl GuardedTier {
 
     /// Removes entries. An open breaker keeps no removal away: one that is lost would bring back
     /// what was removed.
-    pub(crate) async fn remove(&self, selector: Selector) -> Result<Removed> {
-        let removed = self.bounded(TIER_WRITE_MAX, self.tier.remove(selector)).await;
+    pub(crate) async fn remove(&self, selector: Selector) -> Result<Vec<Gone>> {
+        let removed = self.bounded(&self.writes, TIER_WRITE_MAX, self.tier.remove(selector)).await;
         if removed.is_err() {
             self.stats.lock().remove_errors += 1;
         }
         removed
     }
 
-    /// Runs one operation under its timeout, and tells the breaker how it ended.
-    async fn bounded<T: Debug>(
+    /// Lists every entry; what a failing tier does not tell is left out, and counted.
+    pub(crate) async fn list(&self) -> Vec<Listed> {
+        let (mut entries, mut cursor) = (Vec::new(), None);
+        for _ in 0..TIER_LIST_PAGES_MAX {
+            let page = self.limited(TIER_READ_MAX, self.tier.list(cursor)).await;
+            let Ok(page) = page else {
+                self.stats.lock().list_errors += 1;
+                break;
+            };
+            entries.extend(page.entries);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        entries
+    }
+
+    /// Runs one operation under its timeout, and tells a breaker how it ended.
+    async fn bounded<T>(
         &self,
+        breaker: &Breaker,
         limit: Duration,
         operation: BoxFuture<'_, Result<T>>,
     ) -> Result<T> {
+        let result = self.limited(limit, operation).await;
+        breaker.report(result.is_ok(), self.clock.now());
+        result
+    }
+
+    /// Runs one operation under its timeout; a panic is an error.
+    async fn limited<T>(&self, limit: Duration, operation: BoxFuture<'_, Result<T>>) -> Result<T> {
         let failed =
-            |how: &str| Error::new(ErrorKind::Storage, format!("the tier `{}` {how}", self.name()));
+            |how: &str| Error::new(ErrorKind::Storage, format!("the tier `{}` {how}", self.name));
         let operation = AssertUnwindSafe(operation).catch_unwind();
-        let result = match select(operation, self.spawn.sleep(limit)).await {
+        match select(operation, self.spawn.sleep(limit)).await {
             Either::Left((Ok(result), _)) => result,
             Either::Left((Err(_panic), _)) => Err(failed("ended in a panic")),
             Either::Right(((), _)) => Err(failed(&format!("took more than {limit:?}"))),
-        };
-        self.breaker.report(result.is_ok(), self.clock.now());
-        result
+        }
     }
 }

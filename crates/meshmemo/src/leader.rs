@@ -28,9 +28,10 @@ use crate::limits::{LEASE_ROUNDS_MAX, LEASE_WAIT_MAX, TIER_READ_MAX};
 use crate::outcome::Outcome;
 use crate::published::{Published, Role, Source};
 use crate::result_cache::{MEMORY, ResultCache};
+use crate::selector::Selector;
 use crate::sync::Mutex;
-use crate::ticket::Ticket;
-use crate::tier::{Address, MissReason, Selector, Writing};
+use crate::ticket::{Subject, Ticket};
+use crate::tier::{Address, MissReason, Writing};
 
 /// The work of a flight, on its way to become a task.
 #[derive(Debug)]
@@ -55,7 +56,10 @@ impl Leader {
     pub(crate) async fn run(self) {
         let Self { cache, guard, request, on_behalf_of } = self;
         let ticket = guard.ticket().clone();
-        let registration = cache.inner.tickets.register(request.key(), ticket.clone());
+        let subject =
+            Subject { identity: Arc::clone(&request.identity), label: request.label.clone() };
+        let registration =
+            cache.inner.tickets.register(request.key(), Some(subject), ticket.clone());
         let mut afterwards = Afterwards::default();
         let work = cache.lead(&request, &ticket, on_behalf_of, &mut afterwards);
         match AssertUnwindSafe(work).catch_unwind().await {
@@ -144,8 +148,10 @@ impl ResultCache {
                 continue;
             }
             if meta.size_bytes > self.inner.memory.config().max_bytes {
-                tier.count_hit();
-                return Some(Published::found(stored, tier.name()));
+                if tier.verify_beginning(&*stored).await.is_some() {
+                    return Some(Published::found(stored, tier.name()));
+                }
+                continue;
             }
             if let Some(entry) = tier.read(&*stored).await {
                 let entry = Arc::new(entry);
@@ -232,7 +238,8 @@ impl ResultCache {
         let (role, published, body) = match found {
             // A tier that has the source and can not deliver it is as good as one that has it not.
             Err(error)
-                if error.kind() == ErrorKind::Storage && request.freshness == Freshness::Cached =>
+                if matches!(error.kind(), ErrorKind::Storage | ErrorKind::Corrupt)
+                    && request.freshness == Freshness::Cached =>
             {
                 self.source(request, source, Freshness::Refresh).await?
             }
@@ -325,7 +332,7 @@ impl ResultCache {
     }
 
     /// Returns whether the entry is in memory now.
-    fn keep_in_memory(&self, entry: &Arc<Entry>, ticket: &Ticket) -> bool {
+    pub(crate) fn keep_in_memory(&self, entry: &Arc<Entry>, ticket: &Ticket) -> bool {
         let Meta { key, digest, cost, .. } = *entry.meta();
         let options = EntryOptions::new().cost(cost.as_secs_f64());
         let options = match entry.meta().ttl(self.inner.clock.wall()) {

@@ -36,6 +36,8 @@ mod spawn;
 mod backend;
 mod outcome;
 mod entry;
+mod summary;
+mod selector;
 mod digest_index;
 mod key;
 mod limits;
@@ -56,10 +58,18 @@ pub use guarded_tier::TierStats;
 pub use key::{Digest, GenerationKey, Identity, Key, Value};
 pub use lease::{Acquired, HeldLease, Lease};
 pub use limits::Limits;
+pub use memory::{Charge, Departed, ExactLru, NoRoom, Slot, SlotIndex};
 pub use outcome::{Outcome, Served, Timings};
-pub use result_cache::{Removal, ResultCache, ResultCacheBuilder};
+pub use result_cache::{
+    Listing, Removal, ResultCache, ResultCacheBuilder, TierReport, Warm, Warmed,
+};
 pub use result_stats::{RequestStats, ResultStats};
+pub use selector::{Filter, Selector};
 pub use spawn::Spawn;
 pub use stats::{Cause, Removals, Stats};
+pub use summary::{Listed, Summary};
 pub use ticket::Ticket;
-pub use tier::{Address, Cursor, Health, MissReason, Opened, Page, Put, Selector, Tier, Writing};
+pub use tier::{
+    Address, Cursor, Gone, Health, MissReason, Opened, Page, Put, Tier, TierStatus, Trouble, Usage,
+    Writing,
+};

@@ -56,6 +56,9 @@ pub(crate) const TIER_WRITE_MAX: Duration = Duration::from_mins(1);
 /// How long the answer to a miss waits for the tiers that make it durable, unless configured.
 pub(crate) const STORE_WAIT: Duration = Duration::from_secs(10);
 
+/// How many pages of a lower tier's listing are read.
+pub(crate) const TIER_LIST_PAGES_MAX: usize = 10_000;
+
 /// How many failures in a row open a tier's circuit breaker.
 pub(crate) const BREAKER_FAILURES: u32 = 5;
 

@@ -9,6 +9,9 @@
 //! A client that leaves ends nothing but its own wait.
 
 mod builder;
+mod listing;
+mod removal;
+mod warm;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +22,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::backend::{Freshness, Request};
-use crate::cache::{Cache, EntryInfo, Removed};
+use crate::cache::{Cache, Removed};
 use crate::clock::Clock;
 use crate::digest_index::DigestIndex;
 use crate::entry::{Entry, Stored};
@@ -36,8 +39,11 @@ use crate::result_stats::{RequestStats, ResultStats};
 use crate::spawn::Spawn;
 use crate::sync::Mutex;
 use crate::ticket::Tickets;
-use crate::tier::{Address, Health, Selector};
+use crate::tier::Address;
 pub use builder::ResultCacheBuilder;
+pub use listing::{Listing, TierReport};
+pub use removal::Removal;
+pub use warm::{Warm, Warmed};
 
 /// The name under which memory appears beside the lower tiers.
 pub(crate) const MEMORY: &str = "memory";
@@ -63,16 +69,6 @@ pub(crate) struct Inner {
     pub(crate) requests: Mutex<RequestStats>,
 }
 
-/// What a removal removed, and which tiers failed to.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Removal {
-    /// Entries removed, counted once in each tier.
-    pub removed: Removed,
-    /// Tiers that could not remove, with their errors; what they still hold may come back.
-    pub failures: Vec<(&'static str, Error)>,
-}
-
 impl ResultCache {
     /// Returns the model that `request` asks for, from the nearest tier that has it or from its
     /// generation.
@@ -96,7 +92,7 @@ impl ResultCache {
     /// Looks a model up by the digest of its bytes, and generates nothing.
     pub async fn find(&self, digest: Digest) -> Option<Arc<dyn Stored>> {
         for key in self.inner.digests.keys(digest) {
-            if let Some(entry) = self.inner.memory.get(&key)
+            if let Some(entry) = self.look_in_memory(&key)
                 && entry.meta().digest == digest
             {
                 return Some(entry);
@@ -109,37 +105,6 @@ impl ResultCache {
             }
         }
         None
-    }
-
-    /// Removes what `selector` selects from every tier. Generations that run now will not bring it
-    /// back.
-    pub async fn remove(&self, selector: Selector) -> Removal {
-        self.invalidate(selector);
-        let mut removal = Removal::default();
-        // Farthest first, and after each whoever has read from it loses the right to publish: so
-        // nothing read before the removal is written to a nearer tier after it.
-        for tier in self.inner.tiers.iter().rev() {
-            match tier.remove(selector).await {
-                Ok(removed) => {
-                    removal.removed.entries += removed.entries;
-                    removal.removed.bytes += removed.bytes;
-                }
-                Err(error) => removal.failures.push((tier.name(), error)),
-            }
-            self.invalidate(selector);
-        }
-        let removed = self.remove_from_memory(selector);
-        removal.removed.entries += removed.entries;
-        removal.removed.bytes += removed.bytes;
-        // The same for memory: what was derived from an entry there, before it left, leaves too.
-        self.invalidate(selector);
-        self.remove_from_memory(selector);
-        removal
-    }
-
-    /// Lists the entries in memory, the most recently used first.
-    pub fn entries(&self) -> Vec<EntryInfo<Key, Arc<Entry>>> {
-        self.inner.memory.entries()
     }
 
     /// Returns the limits of the memory tier.
@@ -166,11 +131,6 @@ impl ResultCache {
         *self.inner.requests.lock() = RequestStats::default();
     }
 
-    /// Returns how each lower tier is, nearest first.
-    pub fn health(&self) -> Vec<(&'static str, Health)> {
-        self.inner.tiers.iter().map(|tier| (tier.name(), tier.health())).collect()
-    }
-
     /// Lists the keys that are being looked up in slower tiers or generated right now.
     pub fn in_flight(&self) -> Vec<Key> {
         self.inner.flights.keys()
@@ -194,7 +154,7 @@ impl ResultCache {
             let key = request.key();
             for _ in 0..=TAKEOVERS_MAX {
                 if request.freshness != Freshness::Refresh
-                    && let Some(entry) = self.inner.memory.get(&key)
+                    && let Some(entry) = self.look_in_memory(&key)
                 {
                     return (Role::Follower, Ok(Published::found(entry, MEMORY)));
                 }
@@ -241,6 +201,14 @@ impl ResultCache {
         }
     }
 
+    /// Looks a key up in memory; what is there is used in the tiers below it too, or the disk
+    /// would evict what memory answers for.
+    pub(crate) fn look_in_memory(&self, key: &Key) -> Option<Arc<Entry>> {
+        let entry = self.inner.memory.get(key)?;
+        self.inner.tiers.iter().for_each(|tier| tier.touch(*key));
+        Some(entry)
+    }
+
     /// Looks a key up in the lower tiers, for a request that keeps out of flights.
     async fn look_below(&self, key: Key) -> Option<Published> {
         for tier in &self.inner.tiers {
@@ -276,34 +244,6 @@ impl ResultCache {
         let lookup = elapsed.saturating_sub(queue + generate);
         let timings = Timings { lookup, queue, generate };
         Ok(Served { stored: published.stored, outcome, timings })
-    }
-
-    /// Takes the right to publish from all work on what `selector` selects.
-    fn invalidate(&self, selector: Selector) {
-        let Inner { memory, flights, tickets, .. } = &*self.inner;
-        match selector {
-            Selector::All => {
-                flights.invalidate_all();
-                tickets.invalidate_all();
-            }
-            Selector::Key(key) => {
-                flights.invalidate(memory.hash(&key), &key);
-                tickets.invalidate(&key);
-            }
-        }
-    }
-
-    fn remove_from_memory(&self, selector: Selector) -> Removed {
-        match selector {
-            Selector::All => self.inner.memory.clear(),
-            Selector::Key(key) => {
-                let removed = self.inner.memory.remove(&key);
-                removed.map_or_else(Removed::default, |entry| Removed {
-                    entries: 1,
-                    bytes: entry.meta().size_bytes,
-                })
-            }
-        }
     }
 }
 

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::key::Key;
+use crate::key::{Identity, Key};
+use crate::selector::Selector;
 use crate::sync::Mutex;
 
 /// The right to publish; clones share it.
@@ -43,29 +44,63 @@ impl Default for Ticket {
 /// The tickets of work that may still publish to some tier, by key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tickets {
-    live: Arc<Mutex<HashMap<Key, Vec<Ticket>>>>,
+    live: Arc<Mutex<HashMap<Key, Vec<Holder>>>>,
+}
+
+/// A ticket, and what removals may go by besides its key.
+#[derive(Debug)]
+struct Holder {
+    ticket: Ticket,
+    subject: Option<Subject>,
+}
+
+/// What is known of an entry before there is one.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) label: String,
 }
 
 impl Tickets {
-    /// Lets removals reach `ticket` for as long as the registration lives.
-    pub(crate) fn register(&self, key: Key, ticket: Ticket) -> Registration {
-        self.live.lock().entry(key).or_default().push(ticket.clone());
+    /// Lets removals reach `ticket` for as long as the registration lives. Of work without a
+    /// subject, every filter may mean it.
+    pub(crate) fn register(
+        &self,
+        key: Key,
+        subject: Option<Subject>,
+        ticket: Ticket,
+    ) -> Registration {
+        let holder = Holder { ticket: ticket.clone(), subject };
+        self.live.lock().entry(key).or_default().push(holder);
         Registration { live: Arc::clone(&self.live), key, ticket }
     }
 
-    pub(crate) fn invalidate(&self, key: &Key) {
-        self.live.lock().get(key).into_iter().flatten().for_each(Ticket::invalidate);
-    }
-
-    pub(crate) fn invalidate_all(&self) {
-        self.live.lock().values().flatten().for_each(Ticket::invalidate);
+    /// Takes the right to publish from all work that may bring back what `selector` selects;
+    /// returns the keys it works on.
+    pub(crate) fn invalidate(&self, selector: &Selector) -> Vec<Key> {
+        let live = self.live.lock();
+        let concerned = |key: &Key, holder: &Holder| match (&holder.subject, selector) {
+            (None, Selector::Matching(_)) => true,
+            (None, _) => selector.concerns(key, "", ""),
+            (Some(subject), _) => {
+                selector.concerns(key, &subject.identity.model_id, &subject.label)
+            }
+        };
+        let mut keys = Vec::new();
+        for (key, holders) in &*live {
+            for holder in holders.iter().filter(|holder| concerned(key, holder)) {
+                holder.ticket.invalidate();
+                keys.push(*key);
+            }
+        }
+        keys
     }
 }
 
 /// Keeps a ticket within reach of removals.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    live: Arc<Mutex<HashMap<Key, Vec<Ticket>>>>,
+    live: Arc<Mutex<HashMap<Key, Vec<Holder>>>>,
     key: Key,
     ticket: Ticket,
 }
@@ -73,9 +108,10 @@ pub(crate) struct Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut live = self.live.lock();
-        if let Some(tickets) = live.get_mut(&self.key) {
-            tickets.retain(|ticket| !Arc::ptr_eq(&ticket.is_valid, &self.ticket.is_valid));
-            if tickets.is_empty() {
+        if let Some(holders) = live.get_mut(&self.key) {
+            let is_own = |ticket: &Ticket| Arc::ptr_eq(&ticket.is_valid, &self.ticket.is_valid);
+            holders.retain(|holder| !is_own(&holder.ticket));
+            if holders.is_empty() {
                 live.remove(&self.key);
             }
         }

@@ -9,18 +9,18 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::cache::Removed;
-use crate::entry::{Entry, Meta, Stored};
+use crate::entry::{Entry, Stored};
 use crate::error::Result;
 use crate::key::{Digest, Key};
+use crate::selector::Selector;
+use crate::stats::Removals;
+use crate::summary::Listed;
 use crate::ticket::Ticket;
 
-/// A place that keeps entries.
+/// A place that keeps entries. Whoever puts a cache together gives it its name.
 pub trait Tier: Debug + Send + Sync {
-    /// Returns the tier's name as outcomes, metrics and health show it.
-    fn name(&self) -> &'static str;
-
-    /// Opens an entry for reading. What is found is complete, living and its own.
+    /// Opens an entry for reading, which is a use of it. What is found is complete, living and its
+    /// own.
     fn open(&self, address: Address) -> BoxFuture<'_, Result<Opened>>;
 
     /// Keeps an entry, replacing the one under its key; returns when it is as durable as the tier
@@ -30,14 +30,19 @@ pub trait Tier: Debug + Send + Sync {
     /// becomes visible. If the future is dropped, the entry is either kept whole or not at all.
     fn put(&self, entry: Arc<Entry>, ticket: Ticket) -> BoxFuture<'_, Result<Put>>;
 
-    /// Removes what `selector` selects; returns when the removal is as durable as the entries were.
-    fn remove(&self, selector: Selector) -> BoxFuture<'_, Result<Removed>>;
+    /// Removes what `selector` selects, and lists it; returns when the removal is as durable as the
+    /// entries were.
+    fn remove(&self, selector: Selector) -> BoxFuture<'_, Result<Vec<Gone>>>;
 
     /// Lists entries page by page, in an order of the tier's own.
     fn list(&self, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>>;
 
-    /// Returns how the tier is; answers at once.
-    fn health(&self) -> Health;
+    /// Notes that a nearer tier has answered for an entry: that is a use of it here too. Answers at
+    /// once, and does nothing where the order of use is not the tier's matter.
+    fn touch(&self, key: Key);
+
+    /// Returns how the tier is and what it holds; answers at once.
+    fn status(&self) -> TierStatus;
 }
 
 /// What an entry is looked up by.
@@ -70,6 +75,8 @@ pub enum MissReason {
     Corrupt,
     /// There is one in a format that this version does not read.
     Unreadable,
+    /// The tier has not found out yet what it holds.
+    NotReady,
     /// The tier failed, or took too long.
     Failed,
     /// The tier's circuit breaker is open; it was not asked.
@@ -84,6 +91,7 @@ impl MissReason {
             Self::Expired => "expired",
             Self::Corrupt => "corrupt",
             Self::Unreadable => "unreadable",
+            Self::NotReady => "not-ready",
             Self::Failed => "failed",
             Self::BreakerOpen => "breaker-open",
         }
@@ -102,16 +110,17 @@ pub enum Put {
     Invalidated,
     /// It was over before it was kept.
     Expired,
+    /// The tier has not found out yet what it holds, and takes nothing until it has.
+    NotReady,
 }
 
-/// What a removal removes.
+/// An entry that a removal removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Selector {
-    /// One entry.
-    Key(Key),
-    /// Every entry.
-    All,
+pub struct Gone {
+    /// Its key.
+    pub key: Key,
+    /// How many bytes it had.
+    pub size_bytes: u64,
 }
 
 /// Where a listing goes on; what it means is the tier's own.
@@ -122,9 +131,33 @@ pub struct Cursor(pub String);
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     /// Entries.
-    pub entries: Vec<Meta>,
+    pub entries: Vec<Listed>,
     /// Where the listing goes on; `None` at its end.
     pub next: Option<Cursor>,
+}
+
+/// How a tier is and what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TierStatus {
+    /// How it is.
+    pub health: Health,
+    /// What it holds; `None` where the tier can not tell at once.
+    pub usage: Option<Usage>,
+}
+
+/// What a tier holds, and what has left it since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Entries there are.
+    pub entries: u64,
+    /// Bytes of the budget that are taken, by entries and by whatever else draws on it.
+    pub bytes: u64,
+    /// The budget.
+    pub max_bytes: u64,
+    /// Entries that left, by cause.
+    pub removals: Removals,
+    /// Entries that were found corrupt and put aside.
+    pub quarantined: u64,
 }
 
 /// How a tier is.
@@ -133,10 +166,25 @@ pub struct Page {
 pub enum Health {
     /// All is well.
     Ok,
-    /// It serves, but not all that it should; with the reason.
-    Degraded(String),
-    /// It does not serve; with the reason.
-    Down(String),
+    /// It serves, but not all that it should.
+    Degraded(Trouble),
+    /// It does not serve.
+    Down(Trouble),
+}
+
+/// What is wrong with a tier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// One word of a small set, for metrics: `full`, `read-only`, …
+    pub reason: &'static str,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.reason, self.detail)
+    }
 }
 
 impl Health {
@@ -146,6 +194,14 @@ impl Health {
             Self::Ok => "ok",
             Self::Degraded(_) => "degraded",
             Self::Down(_) => "down",
+        }
+    }
+
+    /// Returns what is wrong, if anything is.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        match self {
+            Self::Ok => None,
+            Self::Degraded(trouble) | Self::Down(trouble) => Some(trouble),
         }
     }
 }

@@ -43,6 +43,12 @@ pub(super) enum Command {
     Clear(Clear),
     /// Remove an entry from a running server, by its key or by its photo
     Rm(Rm),
+    /// Bring results from disk into the memory of a running server, or make models of photos there
+    Warm(Warm),
+    /// Remove the entries of a running server that meet conditions
+    Purge(Purge),
+    /// Verify every entry of a data directory that no server uses
+    Fsck(Fsck),
     /// Print completions for a shell
     Completions(Completions),
 }
@@ -63,6 +69,12 @@ pub(super) struct Settings {
     /// The address to listen on [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
+    #[command(flatten)]
+    disk: DiskSettings,
+    /// What is brought from disk into memory at the start: `off`, so many entries, a size, or a
+    /// part of the memory limit [default: 25%]
+    #[arg(long, value_name = "N|SIZE|off")]
+    warm: Option<String>,
     /// What makes the models: `relief`, the embedded generator [default: relief]
     #[arg(long, value_name = "BACKEND")]
     backend: Option<String>,
@@ -109,6 +121,7 @@ impl Settings {
     pub(super) fn given(&self) -> Given {
         let all = [
             ("listen", &self.listen),
+            ("warm", &self.warm),
             ("backend", &self.backend),
             ("adapter", &self.adapter),
             ("model_id", &self.model_id),
@@ -122,6 +135,35 @@ impl Settings {
             ("backend_timeout", &self.backend_timeout),
             ("max_body", &self.max_body),
             ("drain_timeout", &self.drain_timeout),
+        ];
+        let mut given = self.disk.given();
+        given.extend(all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+        given
+    }
+}
+
+/// The settings of the disk, which `generate` has too.
+#[derive(Debug, Default, ClapArgs)]
+pub(super) struct DiskSettings {
+    /// Where results are kept on disk [default: the platform's cache directory + /meshmemo]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// What results on disk may take, or `off` to keep none [default: 20GiB]
+    #[arg(long, value_name = "SIZE|off")]
+    disk_max: Option<String>,
+    /// What a result has gone through when it counts as stored: `none` (a power failure may lose
+    /// it), `data` or `full` [default: full]
+    #[arg(long, value_name = "none|data|full")]
+    durability: Option<String>,
+}
+
+impl DiskSettings {
+    /// Returns what was typed, by setting.
+    pub(super) fn given(&self) -> Given {
+        let all = [
+            ("data_dir", &self.data_dir),
+            ("disk_max", &self.disk_max),
+            ("durability", &self.durability),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
     }
@@ -152,6 +194,8 @@ pub(super) struct Generate {
     /// Print what was done as JSON, a line for each photo
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) disk: DiskSettings,
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
@@ -251,6 +295,9 @@ pub(super) struct ConfigShow {
 pub(super) struct Clear {
     #[command(flatten)]
     pub(super) remote: Remote,
+    /// Only these tiers: `memory`, `disk` [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) tiers: Vec<String>,
     /// Do not ask
     #[arg(long)]
     pub(super) yes: bool,
@@ -265,6 +312,58 @@ pub(super) struct Rm {
     pub(super) what: String,
     #[command(flatten)]
     pub(super) shape: Shape,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Warm {
+    #[command(flatten)]
+    pub(super) remote: Remote,
+    /// How many entries: the most valuable of those used last [default: 100]
+    #[arg(long, value_name = "N", conflicts_with_all = ["keys", "images"])]
+    pub(super) top: Option<usize>,
+    /// These entries, by their keys of 64 digits
+    #[arg(long, value_name = "KEY", value_delimiter = ',', conflicts_with = "images")]
+    pub(super) keys: Vec<String>,
+    /// Photos whose models are to be there; what is missing is generated, with the options below
+    #[arg(value_name = "IMAGE")]
+    pub(super) images: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) shape: Shape,
+}
+
+#[derive(Debug, ClapArgs)]
+#[group(required = true, multiple = true, args = ["older_than", "model_id", "label_prefix"])]
+pub(super) struct Purge {
+    #[command(flatten)]
+    pub(super) remote: Remote,
+    /// Entries that were made longer ago than this: `90s`, `24h`, `7d`
+    #[arg(long, value_name = "DURATION")]
+    pub(super) older_than: Option<String>,
+    /// Entries of this model
+    #[arg(long, value_name = "TEXT")]
+    pub(super) model_id: Option<String>,
+    /// Entries whose label begins with this
+    #[arg(long, value_name = "TEXT")]
+    pub(super) label_prefix: Option<String>,
+    /// Tell what would be removed, and remove nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Fsck {
+    /// The directory [default: the one that `serve` would use]
+    #[arg(long, value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Put corrupt entries aside, into `quarantine` below the directory
+    #[arg(long)]
+    pub(super) repair: bool,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

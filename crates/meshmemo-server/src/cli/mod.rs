@@ -62,6 +62,9 @@ fn run(args: Args) -> anyhow::Result<Done> {
         },
         Command::Clear(clear) => commands::clear::run(&clear),
         Command::Rm(rm) => commands::rm::run(&rm),
+        Command::Warm(warm) => commands::warm::run(&warm),
+        Command::Purge(purge) => commands::purge::run(&purge),
+        Command::Fsck(fsck) => commands::fsck::run(&fsck),
         Command::Completions(completions) => commands::completions::run(&completions),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 
-use super::{SETTINGS, Setting, file};
+use super::{SETTINGS, Setting, default_data_dir, file};
 
 /// What was typed, by setting.
 pub type Given = BTreeMap<&'static str, String>;
@@ -116,5 +116,9 @@ fn environment(setting: &'static Setting) -> Option<(String, Source)> {
 }
 
 fn default(setting: &Setting) -> (String, Source) {
-    (setting.default.to_owned(), Source::Default)
+    let value = match setting.name {
+        "data_dir" => default_data_dir().unwrap_or_default(),
+        _ => setting.default.to_owned(),
+    };
+    (value, Source::Default)
 }

@@ -7,15 +7,17 @@ use axum::body::Body;
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
-use meshmemo::{Key, Outcome, Served, Stored, Timings};
+use meshmemo::{Error, ErrorKind, Key, Outcome, Served, Stored, Timings};
 use meshmemo_gen::Format;
 use std::ops::Range;
 
 use super::problem::Problem;
 use super::state::State;
 use crate::body_budget::BodyBudget;
-use crate::limits::RETRY_AFTER;
+use crate::limits::{PIECE_MAX, RETRY_AFTER};
 
 pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -31,7 +33,7 @@ pub(super) struct Generated {
 }
 
 /// Answers a generation request.
-pub(super) fn answer(state: &State, generated: Generated) -> Result<Response, Problem> {
+pub(super) async fn answer(state: &State, generated: Generated) -> Result<Response, Problem> {
     let Generated { served, key, key_took, label, format } = generated;
     let Served { stored, outcome, timings } = served;
     let meta = stored.meta();
@@ -43,7 +45,7 @@ pub(super) fn answer(state: &State, generated: Generated) -> Result<Response, Pr
     headers.insert(CACHE_STATUS, ascii(&status));
     headers.insert(SERVER_TIMING, ascii(&server_timing(key_took, timings)));
     headers.insert(header::CONTENT_DISPOSITION, disposition(&label, format));
-    let body = send(state, &stored, 0..meta.size_bytes)?;
+    let body = send(state, &stored, 0..meta.size_bytes).await?;
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
     Ok(response)
@@ -65,24 +67,65 @@ pub(super) fn model_url(stored: &dyn Stored, format: Format) -> String {
     format!("/api/models/{}.{}", stored.meta().digest, format.extension())
 }
 
-/// Returns a body of a range of an entry, which holds its part of the budget until it is sent.
-pub(super) fn send(
+/// Returns a body of a range of an entry, which holds its part of the budget until it is sent. Its
+/// first piece has been read by then: a promise of bytes that are not there is not made.
+pub(super) async fn send(
     state: &State,
     stored: &Arc<dyn Stored>,
     range: Range<u64>,
-) -> Result<Body, Problem> {
+) -> Result<Body, SendError> {
     let meta = stored.meta();
-    let share = state
-        .sends
-        .share(meta.digest, meta.size_bytes)
-        .ok_or_else(|| Problem::busy("too many bodies are on their way already", RETRY_AFTER))?;
-    let chunks = stored.read(range).inspect_err(|error| {
+    let share = state.sends.share(meta.digest, meta.size_bytes).ok_or(SendError::Busy)?;
+    let mut chunks = timed(stored.read(range));
+    let first = chunks.next().await.transpose().map_err(SendError::Unreadable)?;
+    let chunks = stream::iter(first.map(Ok)).chain(chunks).inspect_err(|error| {
         tracing::error!(%error, "an entry could not be read to its end");
     });
     // The chunk that ends a body keeps its part of the budget until the connection has taken it.
     Ok(Body::from_stream(
         chunks.map(move |chunk| chunk.map(|bytes| BodyBudget::hold(bytes, Arc::clone(&share)))),
     ))
+}
+
+/// Why a body can not be sent.
+#[derive(Debug)]
+pub(super) enum SendError {
+    /// Too many are on their way.
+    Busy,
+    /// The tier that has the entry can not deliver it.
+    Unreadable(Error),
+}
+
+impl From<SendError> for Problem {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Busy => Self::busy("too many bodies are on their way already", RETRY_AFTER),
+            SendError::Unreadable(error) => error.into(),
+        }
+    }
+}
+
+/// Ends a stream whose tier takes too long for a piece.
+fn timed(
+    chunks: BoxStream<'static, Result<Bytes, Error>>,
+) -> BoxStream<'static, Result<Bytes, Error>> {
+    let next = async |mut chunks: BoxStream<'static, Result<Bytes, Error>>| {
+        let piece = match tokio::time::timeout(PIECE_MAX, chunks.next()).await {
+            Ok(piece) => piece?,
+            Err(_elapsed) => {
+                let message = "the tier that has the entry does not deliver it";
+                Err(Error::new(ErrorKind::Storage, message))
+            }
+        };
+        Some((piece, chunks))
+    };
+    stream::unfold(Some(chunks), move |chunks| async move {
+        let (piece, chunks) = next(chunks?).await?;
+        // Nothing follows an error.
+        let rest = piece.is_ok().then_some(chunks);
+        Some((piece, rest))
+    })
+    .boxed()
 }
 
 /// Writes the outcome as RFC 9211 does.

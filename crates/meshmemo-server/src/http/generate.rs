@@ -68,7 +68,7 @@ pub(super) async fn generate(
     let key_took = state.clock.now().saturating_sub(started_at);
     let key = request.key();
     let served = state.cache.get_or_generate(request).await?;
-    answer(&state, Generated { served, key, key_took, label, format })
+    answer(&state, Generated { served, key, key_took, label, format }).await
 }
 
 /// Reads from `Cache-Control` what a request may use of the cache. `no-store` counts before

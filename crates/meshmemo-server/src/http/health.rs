@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State as Extract;
 use axum::response::Response;
-use meshmemo::Health;
+use meshmemo::{Health, TierReport};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,6 +24,8 @@ pub(super) struct HealthReport {
     uptime_seconds: f64,
     /// By tier: `ok`, `degraded` or `down`.
     tiers: BTreeMap<&'static str, &'static str>,
+    /// By tier that is not well: why.
+    reasons: BTreeMap<&'static str, String>,
     backend: BackendReport,
 }
 
@@ -47,17 +49,19 @@ struct BackendReport {
     responses((status = 200, description = "How it is", body = HealthReport))
 )]
 pub(super) async fn health(Extract(state): Extract<Arc<State>>) -> Response {
-    let lower = state.cache.health();
-    let is_ok = lower.iter().all(|(_, health)| *health == Health::Ok);
+    let lower = state.cache.tiers();
     let mut tiers: BTreeMap<_, _> =
-        lower.iter().map(|(name, health)| (*name, health.as_str())).collect();
+        lower.iter().map(|tier| (tier.name, tier.status.health.as_str())).collect();
     tiers.insert("memory", Health::Ok.as_str());
+    let reason = |tier: &TierReport| Some((tier.name, tier.status.health.trouble()?.to_string()));
+    let reasons: BTreeMap<_, _> = lower.iter().filter_map(reason).collect();
     let queue = state.backend.queue();
     json::answer(&HealthReport {
-        status: if is_ok { "ok" } else { "degraded" },
+        status: if reasons.is_empty() { "ok" } else { "degraded" },
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: state.clock.now().saturating_sub(state.started_at).as_secs_f64(),
         tiers,
+        reasons,
         backend: BackendReport {
             name: "relief",
             model_id: state.config.model_id.clone(),

@@ -18,6 +18,7 @@ mod json;
 mod linger;
 mod listener;
 mod management;
+mod measured_tier;
 mod metrics;
 mod models;
 mod openapi;
@@ -29,6 +30,7 @@ mod state;
 mod upload;
 
 pub use listener::{Stopped, serve};
+pub use measured_tier::MeasuredTier;
 pub use metrics::Metrics;
 pub use router::router;
 pub use state::State;

@@ -12,11 +12,12 @@ use futures_util::{StreamExt, stream};
 use meshmemo::{Digest, Stored};
 use meshmemo_gen::Format;
 
-use super::answer::{describe, send};
+use super::answer::{SendError, describe, send};
 use super::extract::PathText;
 use super::problem::Problem;
 use super::range::Ranges;
 use super::state::State;
+use crate::limits::FINDS_MAX;
 
 /// Separates the parts of a multi-range answer; long enough that no model contains it by chance.
 const BOUNDARY: &str = "meshmemo-7f3a9c1e5b2d4860a1c9e7f2";
@@ -53,7 +54,46 @@ pub(super) async fn model(
     method: Method,
     asked: HeaderMap,
 ) -> Result<Response, Problem> {
-    let stored = find(&state, &file).await?;
+    // A model that turns out to be corrupt has left its tier: the next look finds another, or none.
+    for _ in 1..FINDS_MAX {
+        match respond_with(&state, &file, &method, &asked).await {
+            Err(Failure::Unreadable) => {}
+            Err(Failure::Problem(problem)) => return Err(problem),
+            Ok(response) => return Ok(response),
+        }
+    }
+    Err(gone(&file))
+}
+
+/// Why there is no answer yet.
+enum Failure {
+    Problem(Problem),
+    /// What was found can not be read.
+    Unreadable,
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Unreadable(_) => Self::Unreadable,
+            SendError::Busy => Self::Problem(error.into()),
+        }
+    }
+}
+
+async fn respond_with(
+    state: &State,
+    file: &str,
+    method: &Method,
+    asked: &HeaderMap,
+) -> Result<Response, Failure> {
+    let stored = find(state, file).await?;
     let length = stored.meta().size_bytes;
     let etag = format!("\"{}\"", stored.meta().digest);
     let mut headers = describe(&*stored);
@@ -61,41 +101,51 @@ pub(super) async fn model(
     headers.insert(header::CACHE_CONTROL, cache_control);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
 
-    if names(&asked, header::IF_MATCH, &etag) == Some(false) {
+    if names(asked, header::IF_MATCH, &etag) == Some(false) {
         let detail = "the model has another `ETag` than `If-Match` asks for";
-        return Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail));
+        return Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail).into());
     }
-    if names(&asked, header::IF_NONE_MATCH, &etag) == Some(true) {
+    if names(asked, header::IF_NONE_MATCH, &etag) == Some(true) {
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::CONTENT_TYPE);
         return Ok(respond(StatusCode::NOT_MODIFIED, headers, Body::empty()));
     }
-    let ranges = match method {
-        Method::GET => ranges(&asked, &etag, length),
+    let ranges = match *method {
+        Method::GET => ranges(asked, &etag, length),
         _ => Ranges::Whole,
     };
     match ranges {
-        Ranges::Whole => Ok(respond(StatusCode::OK, headers, send(&state, &stored, 0..length)?)),
+        // To `HEAD`, nothing is read.
+        Ranges::Whole if *method == Method::HEAD => {
+            Ok(respond(StatusCode::OK, headers, Body::empty()))
+        }
+        Ranges::Whole => {
+            let body = send(state, &stored, 0..length).await?;
+            Ok(respond(StatusCode::OK, headers, body))
+        }
         Ranges::Unsatisfiable => {
             let detail = format!("none of the ranges lies within the {length} bytes of the model");
             let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, detail);
-            Err(problem.with_header(header::CONTENT_RANGE, value(&format!("bytes */{length}"))))
+            let content_range = value(&format!("bytes */{length}"));
+            Err(problem.with_header(header::CONTENT_RANGE, content_range).into())
         }
-        Ranges::Parts(parts) => partial(&state, &stored, headers, &parts),
+        Ranges::Parts(parts) => partial(state, &stored, headers, &parts).await,
     }
 }
 
 async fn find(state: &State, file: &str) -> Result<Arc<dyn Stored>, Problem> {
-    let gone = || {
-        let file: String = file.chars().take(100).collect();
-        Problem::not_found(format!("the model `{file}` is not in the cache"))
-    };
+    let gone = || gone(file);
     let (digest, extension) = file.split_once('.').ok_or_else(gone)?;
     let digest: Digest = digest.parse().map_err(|_| gone())?;
     let stored = state.cache.find(digest).await.ok_or_else(gone)?;
     let format = stored.meta().variant.parse::<Format>();
     let is_named_so = format.is_ok_and(|format| format.extension() == extension);
     if is_named_so { Ok(stored) } else { Err(gone()) }
+}
+
+fn gone(file: &str) -> Problem {
+    let file: String = file.chars().take(100).collect();
+    Problem::not_found(format!("the model `{file}` is not in the cache"))
 }
 
 /// Returns whether a list of entity tags names this one; `None` without a list.
@@ -120,17 +170,17 @@ fn ranges(asked: &HeaderMap, etag: &str, length: u64) -> Ranges {
     }
 }
 
-fn partial(
+async fn partial(
     state: &State,
     stored: &Arc<dyn Stored>,
     mut headers: HeaderMap,
     parts: &[Range<u64>],
-) -> Result<Response, Problem> {
+) -> Result<Response, Failure> {
     let length = stored.meta().size_bytes;
     if let [part] = parts {
         headers.insert(header::CONTENT_LENGTH, (part.end - part.start).into());
         headers.insert(header::CONTENT_RANGE, value(&content_range(part, length)));
-        let body = send(state, stored, part.clone())?;
+        let body = send(state, stored, part.clone()).await?;
         return Ok(respond(StatusCode::PARTIAL_CONTENT, headers, body));
     }
     let mut total = 0;
@@ -143,7 +193,7 @@ fn partial(
         );
         total += head.len() as u64 + part.end - part.start;
         pieces.push(Body::from(head));
-        pieces.push(send(state, stored, part.clone())?);
+        pieces.push(send(state, stored, part.clone()).await?);
     }
     let end = format!("\r\n--{BOUNDARY}--\r\n");
     total += end.len() as u64;

@@ -19,6 +19,8 @@ use super::{generate, health, json, management, metrics, models};
         management::config,
         management::change_config,
         management::clear,
+        management::warm,
+        management::purge,
         management::entries,
         management::entry,
         management::remove_entry,

@@ -21,6 +21,8 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/api/cache/stats", get(management::stats))
         .route("/api/cache/config", get(management::config).post(management::change_config))
         .route("/api/cache/clear", post(management::clear))
+        .route("/api/cache/warm", post(management::warm))
+        .route("/api/cache/purge", post(management::purge))
         .route("/api/cache/entries", get(management::entries))
         .route("/api/cache/entries/{key}", get(management::entry).delete(management::remove_entry))
         .layer(DefaultBodyLimit::max(MANAGEMENT_BODY_MAX_BYTES));

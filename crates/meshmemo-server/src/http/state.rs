@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use meshmemo::{Clock, Freshness, ResultCache};
 use meshmemo_gateway::Relief;
+use meshmemo_tiers::Disk;
 use tokio_util::task::TaskTracker;
 
 use super::metrics::Metrics;
@@ -18,6 +19,8 @@ use crate::tasks::Tasks;
 pub struct State {
     /// The result cache.
     pub cache: ResultCache,
+    /// The disk tier, if there is one.
+    pub disk: Option<Arc<Disk>>,
     /// The backend that makes what the cache does not have.
     pub backend: Arc<Relief>,
     /// How the process was configured.

@@ -130,7 +130,7 @@ fn a_running_server_tells_its_numbers() {
 
 #[test]
 fn a_running_server_is_changed_and_cleared() {
-    let (desk, house) = (Desk::new(), House::start());
+    let (desk, house) = (Desk::new(), House::in_memory(&[]));
     house.furnish();
     let url = house.url("");
     let at = |args: &[&str]| desk.run(&[args, &["--url", &url]].concat());

@@ -210,7 +210,7 @@ fn with_the_cache_off_every_request_generates() {
 
 #[test]
 fn a_model_larger_than_the_limit_is_served_and_evicts_nothing() {
-    let house = House::with(&["--max-memory", "200KiB"]);
+    let house = House::in_memory(&["--max-memory", "200KiB"]);
     house.generate("horse.png", &[COARSE]).ok();
     let large = house.generate("astronaut.png", &[COARSE]).ok();
     assert_eq!(large.cache_status(), "meshmemo; fwd=uri-miss");

@@ -6,8 +6,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(crate) struct House {
     http: Client,
     /// `127.0.0.1:<port>`.
     pub(crate) host: String,
-    dir: TempDir,
+    dir: Arc<TempDir>,
 }
 
 impl House {
@@ -50,7 +50,16 @@ impl House {
 
     /// Starts a server with these flags.
     pub(crate) fn with(flags: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::in_dir(&Arc::new(tempfile::tempdir().unwrap()), flags)
+    }
+
+    /// Starts a server with these flags that keeps nothing on disk.
+    pub(crate) fn in_memory(flags: &[&str]) -> Self {
+        Self::with(&[flags, &["--disk-max", "off"]].concat())
+    }
+
+    /// Starts a server where another one was before.
+    pub(crate) fn in_dir(dir: &Arc<TempDir>, flags: &[&str]) -> Self {
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let mut child = meshmemo(dir.path())
             .args(["serve", "--listen", "127.0.0.1:0"])
@@ -63,6 +72,7 @@ impl House {
         let first_line = said.recv_timeout(START_WAIT);
         let http = Client::builder().no_proxy().timeout(ANSWER_WAIT).build().unwrap();
         let said = Mutex::new(said);
+        let dir = Arc::clone(dir);
         let mut house = Self { child, said, http, host: String::new(), dir };
         let line = first_line.expect("the server says where it listens");
         let host = line.strip_prefix("meshmemo listens on http://");
@@ -110,6 +120,11 @@ impl House {
     /// Has the coarsest model made of a photo, under a key that the seed makes its own.
     pub(crate) fn coarse(&self, photo: &str, seed: usize) -> Answer {
         self.generate(photo, &[("quality", "1"), ("seed", &seed.to_string())]).ok()
+    }
+
+    /// Has the coarsest model made of a horse, as the command line asks for it.
+    pub(crate) fn coarse_without_seed(&self) -> Answer {
+        self.generate("horse.png", &[("quality", "1")]).ok()
     }
 
     /// Has a coarse model made of each photo; the first one is the least recently used.
@@ -169,6 +184,48 @@ impl House {
         let more = self.said.get_mut().unwrap().recv_timeout(END_WAIT);
         assert_eq!(more, Err(RecvTimeoutError::Disconnected), "the server has not ended");
         self.child.wait().unwrap()
+    }
+
+    /// Ends the server as a crash does.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ends the server as a crash does, while others still talk to it.
+    pub(crate) fn kill_from_outside(&self) {
+        let script = format!("kill -KILL {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    }
+
+    /// Ends the server as an operator does, and expects that nothing was dropped.
+    pub(crate) fn end(&mut self) {
+        self.terminate();
+        assert_eq!(self.wait().code(), Some(0));
+    }
+
+    /// Returns the directory around the server.
+    pub(crate) fn dir(&self) -> Arc<TempDir> {
+        Arc::clone(&self.dir)
+    }
+
+    /// Returns where the server keeps its data by default.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.path(".cache/meshmemo")
+    }
+
+    /// Returns the files of the entries on disk.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let list = |path: &Path| {
+            let entries = fs::read_dir(path).into_iter().flatten();
+            entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
+        };
+        list(&self.data_dir().join("obj")).iter().flat_map(|directory| list(directory)).collect()
+    }
+
+    /// Empties memory, and leaves the disk as it is.
+    pub(crate) fn forget_memory(&self) {
+        self.post("/api/cache/clear", &serde_json::json!({ "tiers": ["memory"] })).ok();
     }
 
     /// Returns a path in the server's own directory.

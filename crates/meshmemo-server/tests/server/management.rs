@@ -41,7 +41,11 @@ fn the_stats_have_every_field() {
         memory_utilization_percent max_memory_seen_mb generations derivations generation_seconds \
         seconds_saved";
     assert_numbers(&report["stats"], &counts.split_whitespace().collect::<Vec<_>>());
-    assert_numbers(&report["stats"]["tiers"]["memory"], &["hits", "misses"]);
+    for tier in ["memory", "disk"] {
+        let names = "hits misses errors corrupt refused items size_mb max_mb evictions expirations";
+        let names: Vec<_> = names.split_whitespace().collect();
+        assert_numbers(&report["stats"]["tiers"][tier], &names);
+    }
     assert_eq!(report["stats"]["max_items"], 1000);
     assert_eq!(report["stats"]["max_memory_mb"], 512.0);
     assert!(report["stats"]["generation_seconds"].as_f64().unwrap() > 0.0);
@@ -115,7 +119,8 @@ fn a_management_body_that_is_too_large_is_a_problem_too() {
 fn clear_removes_all_and_counters_stay() {
     let house = furnished();
     let bytes: u64 = PHOTOS.iter().map(|photo| house.coarse(photo, 0).body.len() as u64).sum();
-    let answer = house.post("/api/cache/clear", &json!({ "tiers": ["memory"] })).ok().json();
+    let answer =
+        house.post("/api/cache/clear", &json!({ "tiers": ["memory", "disk"] })).ok().json();
     assert_eq!((&answer["status"], &answer["removed"]), (&json!("success"), &json!(5)));
     assert_eq!(answer["bytes"], bytes);
     assert!(answer["message"].is_string());
@@ -173,7 +178,7 @@ fn an_entry_has_every_field() {
     assert_eq!(entry["key"], made.key());
     assert_eq!(entry["size_mb"].as_f64(), Some(made.size_mb()));
     assert_eq!(entry["access_count"], 1);
-    assert_eq!((&entry["expired"], &entry["durable"]), (&json!(false), &json!(false)));
+    assert_eq!((&entry["expired"], &entry["durable"]), (&json!(false), &json!(true)));
     assert_eq!((&entry["label"], &entry["tier"]), (&json!("rocket.jpg"), &json!("memory")));
     assert_eq!(entry["media_type"], "model/gltf-binary");
     assert_eq!(entry["model_url"], made.model_path());

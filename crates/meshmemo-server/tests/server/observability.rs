@@ -69,6 +69,10 @@ fn every_series_of_the_contract_is_there() {
         "meshmemo_queue_depth",
         "meshmemo_in_flight",
         "meshmemo_http_request_seconds_bucket",
+        "meshmemo_tier_errors_total",
+        "meshmemo_tier_seconds_bucket",
+        "meshmemo_tier_health",
+        "meshmemo_breaker_open",
         "meshmemo_build_info",
     ] {
         assert!(names.contains(&name), "no `{name}` in\n{text}");
@@ -98,6 +102,15 @@ fn the_metrics_equal_the_stats() {
         |tier| series[format!(r#"meshmemo_lookups_total{{outcome="hit",tier="{tier}"}}"#).as_str()];
     assert_eq!((hits("memory"), hits("derived")), (1.0, 1.0));
     assert_eq!(house.counts(["hits", "misses", "bypasses", "evictions"]), [2, 4, 1, 2]);
+    for tier in ["memory", "disk"] {
+        let report = &stats["tiers"][tier];
+        let value = |name: &str| series[format!(r#"meshmemo_{name}{{tier="{tier}"}}"#).as_str()];
+        assert_eq!(report["items"].as_f64(), Some(value("entries")), "{tier}");
+        assert_eq!(report["size_mb"].as_f64(), Some(value("bytes") / 1_048_576.0), "{tier}");
+        assert_eq!(report["max_mb"].as_f64(), Some(value("limit_bytes") / 1_048_576.0), "{tier}");
+    }
+    let health = r#"meshmemo_tier_health{tier="disk",state="ok",reason="none"}"#;
+    assert!(series.contains_key(health), "{text}");
     let mb = series[r#"meshmemo_bytes{tier="memory"}"#] / 1_048_576.0;
     assert_eq!(stats["current_memory_mb"].as_f64(), Some(mb));
 }

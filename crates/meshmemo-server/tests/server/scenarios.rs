@@ -68,7 +68,7 @@ fn a_result_is_accounted_to_the_byte_under_fifty_mb() {
 #[test]
 fn six_results_into_room_for_two_by_size() {
     let max_bytes = size_of_a_horse() * 5 / 2;
-    let house = House::with(&["--max-memory", &max_bytes.to_string(), "--max-entries", "3"]);
+    let house = House::in_memory(&["--max-memory", &max_bytes.to_string(), "--max-entries", "3"]);
     for seed in 0..6 {
         house.coarse("horse.png", seed);
         let items = house.count("current_items");

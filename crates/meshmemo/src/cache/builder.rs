@@ -14,7 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::flight::Flights;
 use crate::limits::Limits;
-use crate::memory::Memory;
+use crate::memory::ExactLru;
 use crate::stats::Cause;
 use crate::sync::Mutex;
 
@@ -128,7 +128,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Builder<K, V> {
     pub fn build(self) -> Cache<K, V> {
         let Policy::Lru = self.policy;
         let inner = Inner {
-            memory: Mutex::new(Memory::new(self.limits)),
+            memory: Mutex::new(ExactLru::new(self.limits)),
             flights: Flights::new(),
             hasher: RandomState::default(),
             clock: self.clock,

@@ -6,21 +6,21 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Index;
+use super::SlotIndex;
 
 #[derive(Debug, Default)]
 pub(super) struct Expiry {
-    deadlines: BTreeSet<(Duration, Index)>,
+    deadlines: BTreeSet<(Duration, SlotIndex)>,
 }
 
 impl Expiry {
-    pub(super) fn push(&mut self, index: Index, deadline: Option<Duration>) {
+    pub(super) fn push(&mut self, index: SlotIndex, deadline: Option<Duration>) {
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, index));
         }
     }
 
-    pub(super) fn remove(&mut self, index: Index, deadline: Option<Duration>) {
+    pub(super) fn remove(&mut self, index: SlotIndex, deadline: Option<Duration>) {
         if let Some(deadline) = deadline {
             self.deadlines.remove(&(deadline, index));
         }
@@ -28,7 +28,7 @@ impl Expiry {
 
     /// Returns the entry whose deadline came first, if it has come: at its deadline an entry is
     /// already over.
-    pub(super) fn due(&self, now: Duration) -> Option<Index> {
+    pub(super) fn due(&self, now: Duration) -> Option<SlotIndex> {
         self.deadlines.first().filter(|(deadline, _)| *deadline <= now).map(|(_, index)| *index)
     }
 

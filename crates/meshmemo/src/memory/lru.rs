@@ -2,7 +2,7 @@
 //!
 //! Links stand in a vector beside the slab, so that the list needs no unsafe code and moves no item.
 
-use super::Index;
+use super::SlotIndex;
 
 const NONE: u32 = u32::MAX;
 
@@ -27,7 +27,7 @@ impl Default for Lru {
 
 impl Lru {
     /// Adds an index that is not in, as the most recently used.
-    pub(super) fn push(&mut self, index: Index) {
+    pub(super) fn push(&mut self, index: SlotIndex) {
         if index.to_slab() >= self.links.len() {
             self.links.resize(index.to_slab() + 1, Link { newer: NONE, older: NONE });
         }
@@ -40,14 +40,14 @@ impl Lru {
     }
 
     /// Makes an index the most recently used.
-    pub(super) fn touch(&mut self, index: Index) {
+    pub(super) fn touch(&mut self, index: SlotIndex) {
         if self.newest != index.0 {
             self.remove(index);
             self.push(index);
         }
     }
 
-    pub(super) fn remove(&mut self, index: Index) {
+    pub(super) fn remove(&mut self, index: SlotIndex) {
         let Link { newer, older } = self.links[index.to_slab()];
         match newer {
             NONE => self.newest = older,
@@ -60,15 +60,15 @@ impl Lru {
     }
 
     /// Returns the least recently used.
-    pub(super) fn victim(&self) -> Option<Index> {
-        (self.oldest != NONE).then_some(Index(self.oldest))
+    pub(super) fn victim(&self) -> Option<SlotIndex> {
+        (self.oldest != NONE).then_some(SlotIndex(self.oldest))
     }
 
     /// Lists all indices, the most recently used first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Index> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = SlotIndex> {
         let mut next = self.newest;
         std::iter::from_fn(move || {
-            let index = (next != NONE).then_some(Index(next))?;
+            let index = (next != NONE).then_some(SlotIndex(next))?;
             next = self.links[index.to_slab()].older;
             Some(index)
         })
@@ -83,22 +83,22 @@ mod tests {
     fn order_follows_use() {
         let mut lru = Lru::default();
         for index in 0..4 {
-            lru.push(Index(index));
+            lru.push(SlotIndex(index));
         }
-        lru.touch(Index(1));
-        lru.touch(Index(0));
-        lru.remove(Index(2));
+        lru.touch(SlotIndex(1));
+        lru.touch(SlotIndex(0));
+        lru.remove(SlotIndex(2));
         assert_eq!(lru.iter().map(|index| index.0).collect::<Vec<_>>(), [0, 1, 3]);
-        assert_eq!(lru.victim(), Some(Index(3)));
+        assert_eq!(lru.victim(), Some(SlotIndex(3)));
     }
 
     #[test]
     fn an_emptied_list_starts_again() {
         let mut lru = Lru::default();
-        lru.push(Index(0));
-        lru.remove(Index(0));
+        lru.push(SlotIndex(0));
+        lru.remove(SlotIndex(0));
         assert_eq!(lru.victim(), None);
-        lru.push(Index(0));
-        assert_eq!(lru.victim(), Some(Index(0)));
+        lru.push(SlotIndex(0));
+        assert_eq!(lru.victim(), Some(SlotIndex(0)));
     }
 }

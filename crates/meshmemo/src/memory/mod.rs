@@ -1,8 +1,8 @@
-//! The memory engine: entries in a slab, found by hash, ordered by use, bounded exactly.
+//! The engine's exact LRU: entries in a slab, found by hash, ordered by use, bounded exactly.
 //!
 //! Pure data: it takes no lock, reads no clock, compares no key and drops no value. Whoever owns it
-//! ([`Cache`](crate::Cache)) compares keys outside its lock and receives every departed item to drop
-//! it there too.
+//! (the memory of a [`Cache`](crate::Cache), the index of a disk tier) compares keys, and receives
+//! every departed item to drop it outside of its lock.
 
 mod expiry;
 mod lru;
@@ -19,9 +19,9 @@ use lru::Lru;
 
 /// The place of an entry; valid until the entry leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Index(u32);
+pub struct SlotIndex(u32);
 
-impl Index {
+impl SlotIndex {
     fn from_slab(key: usize) -> Self {
         Self(u32::try_from(key).expect("the limit on entries keeps every index below 2^32"))
     }
@@ -31,38 +31,53 @@ impl Index {
     }
 }
 
-/// An item with what the cache knows of it.
+/// An item with what is known of it.
 #[derive(Debug)]
-pub(crate) struct Slot<T> {
-    pub(crate) item: T,
-    pub(crate) charge: Charge,
-    pub(crate) inserted_at: Duration,
-    pub(crate) access_count: u64,
+pub struct Slot<T> {
+    /// The item.
+    pub item: T,
+    /// What it costs to keep and to make again.
+    pub charge: Charge,
+    /// When it came in.
+    pub inserted_at: Duration,
+    /// How often it was used since.
+    pub access_count: u64,
     hash: u64,
 }
 
 /// What an item costs to keep and to make again.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Charge {
-    pub(crate) bytes: u64,
-    pub(crate) cost_seconds: f64,
-    pub(crate) deadline: Option<Duration>,
+pub struct Charge {
+    /// What it weighs.
+    pub bytes: u64,
+    /// What making it again would cost.
+    pub cost_seconds: f64,
+    /// From when on it is over; `None` is never.
+    pub deadline: Option<Duration>,
 }
 
 /// Items that have left, with their causes, in the order in which they left.
-pub(crate) type Departed<T> = Vec<(T, Cause)>;
+pub type Departed<T> = Vec<(T, Cause)>;
 
 /// Why an item can not come in, whatever leaves for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoRoom {
-    Bytes { max_bytes: u64 },
+pub enum NoRoom {
+    /// It weighs more than all may together.
+    Bytes {
+        /// What all may weigh together.
+        max_bytes: u64,
+    },
+    /// None may be kept.
     Entries,
 }
 
+/// Items in the exact order of their use, within [`Limits`] at every moment.
+///
+/// Times are on a scale of the owner's own: deadlines and what [`expire`](Self::expire) is given.
 #[derive(Debug)]
-pub(crate) struct Memory<T> {
+pub struct ExactLru<T> {
     slots: Slab<Slot<T>>,
-    table: HashTable<Index>,
+    table: HashTable<SlotIndex>,
     lru: Lru,
     expiry: Expiry,
     limits: Limits,
@@ -70,8 +85,9 @@ pub(crate) struct Memory<T> {
     pub(crate) stats: Stats,
 }
 
-impl<T> Memory<T> {
-    pub(crate) fn new(limits: Limits) -> Self {
+impl<T> ExactLru<T> {
+    /// Starts without items.
+    pub fn new(limits: Limits) -> Self {
         Self {
             slots: Slab::new(),
             table: HashTable::new(),
@@ -83,20 +99,28 @@ impl<T> Memory<T> {
         }
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    /// Returns the limits that hold now.
+    pub fn limits(&self) -> Limits {
         self.limits
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Returns how many items there are.
+    pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    pub(crate) fn bytes(&self) -> u64 {
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Returns what all items weigh together.
+    pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Lists the entries whose hash is `hash`: mostly one, none or, by collision, several.
-    pub(crate) fn candidates(&self, hash: u64) -> impl Iterator<Item = (Index, &T)> {
+    pub fn candidates(&self, hash: u64) -> impl Iterator<Item = (SlotIndex, &T)> {
         self.table
             .iter_hash(hash)
             .map(|&index| (index, self.slot(index)))
@@ -104,39 +128,43 @@ impl<T> Memory<T> {
             .map(|(index, slot)| (index, &slot.item))
     }
 
-    /// Lists all entries, the most recently used first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot<T>> {
-        self.lru.iter().map(|index| self.slot(index))
+    /// Lists all items, the most recently used first.
+    pub fn iter(&self) -> impl Iterator<Item = (SlotIndex, &Slot<T>)> {
+        self.lru.iter().map(|index| (index, self.slot(index)))
     }
 
-    pub(crate) fn slot(&self, index: Index) -> &Slot<T> {
+    /// Returns an item with what is known of it. Panics if it has left.
+    pub fn slot(&self, index: SlotIndex) -> &Slot<T> {
         &self.slots[index.to_slab()]
     }
 
-    /// Makes the entry the most recently used, and returns its item.
-    pub(crate) fn touch(&mut self, index: Index) -> &T {
+    /// Makes the item the most recently used, and returns it.
+    pub fn touch(&mut self, index: SlotIndex) -> &mut T {
         self.lru.touch(index);
         let slot = &mut self.slots[index.to_slab()];
         slot.access_count += 1;
-        &slot.item
+        &mut slot.item
     }
 
     /// Inserts an item whose key is not in, after evicting what must leave for it.
-    pub(crate) fn insert(
+    ///
+    /// # Errors
+    /// The item itself, if it can not come in whatever leaves for it.
+    pub fn insert(
         &mut self,
         hash: u64,
         item: T,
         charge: Charge,
         now: Duration,
         departed: &mut Departed<T>,
-    ) -> Result<Index, (T, NoRoom)> {
+    ) -> Result<SlotIndex, (T, NoRoom)> {
         if let Err(reason) = self.fits(charge.bytes) {
             self.stats.rejections += 1;
             return Err((item, reason));
         }
         self.make_room(charge.bytes, departed);
         let slot = Slot { item, charge, inserted_at: now, access_count: 0, hash };
-        let index = Index::from_slab(self.slots.insert(slot));
+        let index = SlotIndex::from_slab(self.slots.insert(slot));
         let slots = &self.slots;
         self.table.insert_unique(hash, index, |index| slots[index.to_slab()].hash);
         self.lru.push(index);
@@ -149,7 +177,8 @@ impl<T> Memory<T> {
         Ok(index)
     }
 
-    pub(crate) fn remove(&mut self, index: Index, cause: Cause, departed: &mut Departed<T>) {
+    /// Removes an item. Panics if it has left.
+    pub fn remove(&mut self, index: SlotIndex, cause: Cause, departed: &mut Departed<T>) {
         let slot = self.slots.remove(index.to_slab());
         self.table
             .find_entry(slot.hash, |&other| other == index)
@@ -163,37 +192,41 @@ impl<T> Memory<T> {
     }
 
     /// Removes every entry whose time is over.
-    pub(crate) fn expire(&mut self, now: Duration, departed: &mut Departed<T>) {
+    pub fn expire(&mut self, now: Duration, departed: &mut Departed<T>) {
         while let Some(index) = self.expiry.due(now) {
             self.remove(index, Cause::Expired, departed);
         }
     }
 
     /// Sets the limits and evicts, least recently used first, until they hold.
-    pub(crate) fn set_limits(&mut self, limits: Limits, departed: &mut Departed<T>) {
+    pub fn set_limits(&mut self, limits: Limits, departed: &mut Departed<T>) {
         self.limits = addressable(limits);
-        while self.bytes > self.limits.max_bytes {
-            self.evict(Cause::SizeBytes, departed);
-        }
-        while self.len() > self.limits.max_entries {
-            self.evict(Cause::SizeCount, departed);
-        }
+        while self.bytes > self.limits.max_bytes && self.evict(Cause::SizeBytes, departed) {}
+        while self.len() > self.limits.max_entries && self.evict(Cause::SizeCount, departed) {}
     }
 
     /// Removes every entry, least recently used first.
-    pub(crate) fn clear(&mut self, departed: &mut Departed<T>) {
-        while !self.slots.is_empty() {
-            self.evict(Cause::Cleared, departed);
-        }
+    pub fn clear(&mut self, departed: &mut Departed<T>) {
+        while self.evict(Cause::Cleared, departed) {}
     }
 
-    pub(crate) fn reset_stats(&mut self) {
+    /// Removes the least recently used item; returns whether there was one.
+    pub fn evict(&mut self, cause: Cause, departed: &mut Departed<T>) -> bool {
+        let victim = self.lru.victim();
+        if let Some(victim) = victim {
+            self.remove(victim, cause, departed);
+        }
+        victim.is_some()
+    }
+
+    /// Sets all counters to zero; items stay.
+    pub fn reset_stats(&mut self) {
         self.stats =
             Stats { entries_at_reset: self.len(), max_bytes_seen: self.bytes, ..Stats::default() };
     }
 
     /// Returns all counters in one cut.
-    pub(crate) fn stats(&self) -> Stats {
+    pub fn stats(&self) -> Stats {
         Stats { entries: self.len(), bytes: self.bytes, ..self.stats }
     }
 
@@ -209,26 +242,18 @@ impl<T> Memory<T> {
 
     /// Evicts until an item of `bytes` fits; that it fits at all has been checked.
     fn make_room(&mut self, bytes: u64, departed: &mut Departed<T>) {
-        while bytes > self.limits.max_bytes - self.bytes {
-            self.evict(Cause::SizeBytes, departed);
+        while bytes > self.limits.max_bytes - self.bytes && self.evict(Cause::SizeBytes, departed) {
         }
-        while self.len() >= self.limits.max_entries {
-            self.evict(Cause::SizeCount, departed);
-        }
-    }
-
-    fn evict(&mut self, cause: Cause, departed: &mut Departed<T>) {
-        let victim = self.lru.victim().expect("an empty cache exceeds no limit");
-        self.remove(victim, cause, departed);
+        while self.len() >= self.limits.max_entries && self.evict(Cause::SizeCount, departed) {}
     }
 
     /// Recounts everything; panics where two books disagree.
     #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn validate(&self) {
+    pub fn validate(&self) {
         assert_eq!(self.table.len(), self.slots.len());
         assert_eq!(self.lru.iter().count(), self.slots.len());
-        assert_eq!(self.bytes, self.iter().map(|slot| slot.charge.bytes).sum::<u64>());
-        let mortal = self.iter().filter(|slot| slot.charge.deadline.is_some()).count();
+        assert_eq!(self.bytes, self.iter().map(|(_, slot)| slot.charge.bytes).sum::<u64>());
+        let mortal = self.iter().filter(|(_, slot)| slot.charge.deadline.is_some()).count();
         assert_eq!(self.expiry.len(), mortal);
         let stats = self.stats();
         let came = stats.entries_at_reset as u64 + stats.inserts;
@@ -250,7 +275,7 @@ mod tests {
 
     #[test]
     fn equal_hashes_do_not_confuse_entries() {
-        let mut memory = Memory::new(Limits::UNLIMITED);
+        let mut memory = ExactLru::new(Limits::UNLIMITED);
         let mut departed = Vec::new();
         let first = memory.insert(7, "a", charge(1), Duration::ZERO, &mut departed).unwrap();
         memory.insert(7, "b", charge(2), Duration::ZERO, &mut departed).unwrap();
@@ -263,7 +288,7 @@ mod tests {
 
     #[test]
     fn weights_near_the_end_of_the_range_do_not_overflow() {
-        let mut memory = Memory::new(Limits::UNLIMITED);
+        let mut memory = ExactLru::new(Limits::UNLIMITED);
         let mut departed = Vec::new();
         memory.insert(1, "a", charge(u64::MAX), Duration::ZERO, &mut departed).unwrap();
         memory.insert(2, "b", charge(u64::MAX), Duration::ZERO, &mut departed).unwrap();

@@ -29,7 +29,7 @@ pub struct ResultCacheBuilder {
     clock: Arc<dyn Clock>,
     limits: Limits,
     policy: Policy,
-    tiers: Vec<(Arc<dyn Tier>, Writing)>,
+    tiers: Vec<(&'static str, Arc<dyn Tier>, Writing)>,
     lease: Option<Arc<dyn Lease>>,
     store_wait: Duration,
 }
@@ -62,9 +62,10 @@ impl ResultCacheBuilder {
         self
     }
 
-    /// Adds a tier below those already there.
-    pub fn tier(mut self, tier: Arc<dyn Tier>, writing: Writing) -> Self {
-        self.tiers.push((tier, writing));
+    /// Adds a tier below those already there, under the name that outcomes, metrics and health
+    /// show.
+    pub fn tier(mut self, name: &'static str, tier: Arc<dyn Tier>, writing: Writing) -> Self {
+        self.tiers.push((name, tier, writing));
         self
     }
 
@@ -90,8 +91,9 @@ impl ResultCacheBuilder {
     pub fn build(self) -> ResultCache {
         let Self { spawn, clock, limits, policy, tiers, lease, store_wait } = self;
         let digests = Arc::new(DigestIndex::default());
-        let guard = |(tier, writing)| {
-            Arc::new(GuardedTier::new(tier, writing, Arc::clone(&clock), Arc::clone(&spawn)))
+        let guard = |(name, tier, writing)| {
+            let (clock, spawn) = (Arc::clone(&clock), Arc::clone(&spawn));
+            Arc::new(GuardedTier::new(name, tier, writing, clock, spawn))
         };
         let inner = Inner {
             memory: memory(limits, policy, &clock, &digests),

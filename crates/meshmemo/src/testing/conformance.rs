@@ -16,14 +16,18 @@ use super::ManualClock;
 use crate::clock::Clock;
 use crate::entry::{Entry, Meta, Stored, read_entry};
 use crate::key::{Digest, GenerationKey, Identity, Key, Value};
+use crate::selector::{Filter, Selector};
+use crate::summary::Summary;
 use crate::ticket::Ticket;
-use crate::tier::{Address, Opened, Put, Selector, Tier};
+use crate::tier::{Address, Gone, Opened, Put, Tier};
 
 /// The largest entry that a tier under test accepts, in bytes.
 pub const ENTRY_MAX_BYTES: u64 = 110 << 20;
+/// An entry that it refuses, in bytes: what a tier keeps beside an entry's bytes lies in between.
+pub const ENTRY_REFUSED_BYTES: u64 = ENTRY_MAX_BYTES + (1 << 20);
 
-/// Makes an empty tier that reads wall time from the clock, accepts entries up to
-/// [`ENTRY_MAX_BYTES`] and has room for three of them.
+/// Makes an empty tier that reads wall time from the clock, and has room for one entry of
+/// [`ENTRY_MAX_BYTES`] but not of [`ENTRY_REFUSED_BYTES`].
 pub type MakeTier<'a> = &'a (dyn Fn(Arc<dyn Clock>) -> Arc<dyn Tier> + Sync);
 
 /// Checks everything that a tier promises.
@@ -32,6 +36,7 @@ pub async fn conformance(make: MakeTier<'_>) {
     ranges_are_exact(make).await;
     a_put_replaces(make).await;
     removals_remove_what_they_select(make).await;
+    filters_remove_what_they_match(make).await;
     bytes_shared_by_two_keys_outlive_one(make).await;
     an_expired_entry_is_a_miss(make).await;
     an_invalidated_ticket_publishes_nothing(make).await;
@@ -145,19 +150,46 @@ async fn removals_remove_what_they_select(make: MakeTier<'_>) {
     }
     let key = entries[0].meta().key;
     let removed = tier.remove(Selector::Key(key)).await.expect("it removes");
-    assert_eq!((removed.entries, removed.bytes), (1, 1));
+    assert_eq!(removed, [Gone { key, size_bytes: 1 }]);
     let again = tier.remove(Selector::Key(key)).await.expect("it removes");
-    assert_eq!((again.entries, again.bytes), (0, 0), "nothing is removed twice");
+    assert_eq!(again, [], "nothing is removed twice");
     assert!(by_key(&tier, key).await.is_none());
     assert_same(by_key(&tier, entries[1].meta().key).await, &entries[1]);
     let all = tier.remove(Selector::All).await.expect("it removes");
-    assert_eq!((all.entries, all.bytes), (2, 2));
+    assert_eq!(all.len(), 2);
     for entry in &entries {
         assert!(by_key(&tier, entry.meta().key).await.is_none());
         assert!(opened(&tier, Address::Digest(entry.meta().digest)).await.is_none());
     }
     put(&tier, &entries[0]).await;
     assert_same(by_key(&tier, key).await, &entries[0]);
+}
+
+async fn filters_remove_what_they_match(make: MakeTier<'_>) {
+    let clock = Arc::new(ManualClock::new());
+    let tier = make(Arc::clone(&clock) as _);
+    let old = entry("old cup", "1", &*clock);
+    put(&tier, &old).await;
+    clock.advance(Duration::from_mins(1));
+    let (cup, vase) = (entry("cup", "2", &*clock), entry("vase", "3", &*clock));
+    put(&tier, &cup).await;
+    put(&tier, &vase).await;
+    let filter = |edit: fn(&mut Filter)| {
+        let mut filter = Filter::default();
+        edit(&mut filter);
+        Selector::Matching(filter)
+    };
+    let by_model = filter(|filter| filter.model_id = Some("another model".to_owned()));
+    assert_eq!(tier.remove(by_model).await.expect("it removes"), []);
+    let created_before = Some(clock.wall());
+    let by_age = Selector::Matching(Filter { created_before, ..Filter::default() });
+    let gone = tier.remove(by_age).await.expect("it removes");
+    assert_eq!(gone, [Gone { key: old.meta().key, size_bytes: 1 }]);
+    let by_label = filter(|filter| filter.label_prefix = Some("cu".to_owned()));
+    let gone = tier.remove(by_label).await.expect("it removes");
+    assert_eq!(gone, [Gone { key: cup.meta().key, size_bytes: 1 }]);
+    assert!(by_key(&tier, cup.meta().key).await.is_none());
+    assert_same(by_key(&tier, vase.meta().key).await, &vase);
 }
 
 async fn bytes_shared_by_two_keys_outlive_one(make: MakeTier<'_>) {
@@ -228,7 +260,7 @@ async fn sizes_from_nothing_to_the_bound_are_kept(make: MakeTier<'_>) {
     }
     let small = entry("beyond", "small", &*clock);
     put(&tier, &small).await;
-    let beyond = usize::try_from(ENTRY_MAX_BYTES + 1).expect("the bound is small");
+    let beyond = usize::try_from(ENTRY_REFUSED_BYTES).expect("the bound is small");
     let beyond = entry("beyond", vec![0; beyond], &*clock);
     assert_eq!(put(&tier, &beyond).await, Put::TooLarge);
     assert!(by_key(&tier, beyond.meta().key).await.is_none(), "what it replaces is out of date");
@@ -303,18 +335,18 @@ async fn a_listing_has_every_entry_once(make: MakeTier<'_>) {
     for name in ["a", "b", "c", "d", "e"] {
         let kept = entry(name, name, &*clock);
         put(&tier, &kept).await;
-        wanted.push(kept.meta().key);
+        wanted.push(Summary::from(kept.meta()));
     }
     let (mut listed, mut cursor) = (Vec::new(), None);
     loop {
         let page = tier.list(cursor).await.expect("it lists");
-        listed.extend(page.entries.into_iter().map(|meta| meta.key));
+        listed.extend(page.entries.into_iter().map(|listed| Summary::clone(&listed.summary)));
         cursor = page.next;
         if cursor.is_none() {
             break;
         }
     }
-    wanted.sort();
-    listed.sort();
+    wanted.sort_by_key(|summary| summary.key);
+    listed.sort_by_key(|summary: &Summary| summary.key);
     assert_eq!(listed, wanted);
 }

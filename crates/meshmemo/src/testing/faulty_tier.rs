@@ -8,12 +8,13 @@ use futures_util::future::{BoxFuture, pending};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
 
-use crate::cache::Removed;
 use crate::entry::{Entry, Meta, Stored};
 use crate::error::{Error, ErrorKind, Result};
+use crate::key::Key;
+use crate::selector::Selector;
 use crate::sync::Mutex;
 use crate::ticket::Ticket;
-use crate::tier::{Address, Cursor, Health, Opened, Page, Put, Selector, Tier};
+use crate::tier::{Address, Cursor, Gone, Health, Opened, Page, Put, Tier, TierStatus, Trouble};
 
 /// In which way a tier fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,8 @@ pub enum Fault {
     Hang,
     /// Every operation panics.
     Panic,
-    /// What is read has a flipped bit.
-    FlippedBit,
+    /// What is read turns out to be corrupt, half-way.
+    Corrupt,
     /// What is read ends early.
     Truncated,
     /// Reading fails in the middle.
@@ -87,10 +88,6 @@ fn failure() -> Error {
 
 #[deny(clippy::missing_trait_methods)]
 impl Tier for FaultyTier {
-    fn name(&self) -> &'static str {
-        self.tier.name()
-    }
-
     fn open(&self, address: Address) -> BoxFuture<'_, Result<Opened>> {
         let fault = self.next();
         let open = async move {
@@ -108,7 +105,7 @@ impl Tier for FaultyTier {
         run(self.next(), self.tier.put(entry, ticket))
     }
 
-    fn remove(&self, selector: Selector) -> BoxFuture<'_, Result<Removed>> {
+    fn remove(&self, selector: Selector) -> BoxFuture<'_, Result<Vec<Gone>>> {
         run(self.next(), self.tier.remove(selector))
     }
 
@@ -116,10 +113,19 @@ impl Tier for FaultyTier {
         run(self.next(), self.tier.list(cursor))
     }
 
-    fn health(&self) -> Health {
+    fn touch(&self, key: Key) {
+        self.tier.touch(key);
+    }
+
+    fn status(&self) -> TierStatus {
+        let status = self.tier.status();
+        let detail = "the tier was told to fail".to_owned();
         match self.plan.lock().0 {
-            Fault::None => self.tier.health(),
-            _ => Health::Degraded("the tier was told to fail".to_owned()),
+            Fault::None => status,
+            _ => {
+                let health = Health::Degraded(Trouble { reason: "told-to-fail", detail });
+                TierStatus { health, ..status }
+            }
         }
     }
 }
@@ -137,26 +143,17 @@ impl Stored for FaultyStored {
 
     fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
         let fault = self.fault;
-        let chunks = self.stored.read(range).map(move |chunk| match fault {
-            Fault::FlippedBit => chunk.map(|bytes| flip_last_bit(&bytes)),
-            Fault::Truncated => chunk.map(|bytes| bytes.slice(..bytes.len() / 2)),
-            _ => chunk,
-        });
-        if fault == Fault::HangingRead {
-            return stream::pending().boxed();
+        let chunks = self.stored.read(range);
+        let half = |chunk: Result<Bytes>| chunk.map(|bytes| bytes.slice(..bytes.len() / 2));
+        let then = |error: ErrorKind| {
+            stream::iter([Err(Error::new(error, "the tier was told to fail while reading"))])
+        };
+        match fault {
+            Fault::Truncated => chunks.map(half).boxed(),
+            Fault::HangingRead => stream::pending().boxed(),
+            Fault::ReadError => chunks.map(half).chain(then(ErrorKind::Storage)).boxed(),
+            Fault::Corrupt => chunks.map(half).chain(then(ErrorKind::Corrupt)).boxed(),
+            _ => chunks,
         }
-        if fault == Fault::ReadError {
-            let half = chunks.map(|chunk| chunk.map(|bytes| bytes.slice(..bytes.len() / 2)));
-            return half.chain(stream::iter([Err(failure())])).boxed();
-        }
-        chunks.boxed()
     }
-}
-
-fn flip_last_bit(bytes: &Bytes) -> Bytes {
-    let mut bytes = bytes.to_vec();
-    if let Some(last) = bytes.last_mut() {
-        *last ^= 1;
-    }
-    bytes.into()
 }

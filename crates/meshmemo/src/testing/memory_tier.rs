@@ -7,14 +7,15 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
-use crate::cache::Removed;
 use crate::clock::Clock;
 use crate::entry::{Entry, Stored};
 use crate::error::Result;
 use crate::key::Key;
+use crate::selector::Selector;
+use crate::summary::{Listed, Summary};
 use crate::sync::Mutex;
 use crate::ticket::Ticket;
-use crate::tier::{Address, Cursor, Health, MissReason, Opened, Page, Put, Selector, Tier};
+use crate::tier::{Address, Cursor, Gone, Health, MissReason, Opened, Page, Put, Tier, TierStatus};
 
 /// How many entries one page of a listing holds: few, so that tests see several pages.
 const PAGE_ENTRIES: usize = 2;
@@ -22,16 +23,21 @@ const PAGE_ENTRIES: usize = 2;
 /// Keeps entries in a map, up to a size each; evicts nothing.
 #[derive(Debug)]
 pub struct MemoryTier {
-    name: &'static str,
     entry_max_bytes: u64,
     clock: Arc<dyn Clock>,
     entries: Mutex<BTreeMap<Key, Arc<Entry>>>,
+    touches: Mutex<Vec<Key>>,
 }
 
 impl MemoryTier {
     /// Makes an empty tier that refuses entries above `entry_max_bytes`.
-    pub fn new(name: &'static str, entry_max_bytes: u64, clock: Arc<dyn Clock>) -> Self {
-        Self { name, entry_max_bytes, clock, entries: Mutex::default() }
+    pub fn new(entry_max_bytes: u64, clock: Arc<dyn Clock>) -> Self {
+        Self { entry_max_bytes, clock, entries: Mutex::default(), touches: Mutex::default() }
+    }
+
+    /// Returns the keys that nearer tiers have answered for, in order.
+    pub fn touches(&self) -> Vec<Key> {
+        self.touches.lock().clone()
     }
 
     /// Returns how many entries it keeps.
@@ -80,14 +86,12 @@ impl MemoryTier {
         Put::Stored
     }
 
-    fn remove_now(&self, selector: Selector) -> Removed {
+    fn remove_now(&self, selector: &Selector) -> Vec<Gone> {
         let mut entries = self.entries.lock();
-        let removed: Vec<_> = match selector {
-            Selector::Key(key) => entries.remove(&key).into_iter().collect(),
-            Selector::All => std::mem::take(&mut *entries).into_values().collect(),
-        };
-        let bytes = removed.iter().map(|entry| entry.meta().size_bytes).sum();
-        Removed { entries: removed.len() as u64, bytes }
+        let is_selected =
+            |_: &Key, entry: &mut Arc<Entry>| selector.selects(&Summary::from(entry.meta()));
+        let removed = entries.extract_if(.., is_selected);
+        removed.map(|(key, entry)| Gone { key, size_bytes: entry.meta().size_bytes }).collect()
     }
 
     fn list_now(&self, cursor: Option<Cursor>) -> Result<Page> {
@@ -95,19 +99,20 @@ impl MemoryTier {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let entries = self.entries.lock();
         let mut rest = entries.range((start, Bound::Unbounded));
+        let listed = |entry: &Arc<Entry>| Listed {
+            summary: Arc::new(Summary::from(entry.meta())),
+            hits: 0,
+            last_used: entry.meta().created,
+        };
         let page: Vec<_> =
-            rest.by_ref().take(PAGE_ENTRIES).map(|(_, entry)| entry.meta().clone()).collect();
+            rest.by_ref().take(PAGE_ENTRIES).map(|(_, entry)| listed(entry)).collect();
         let last = page.last().filter(|_| rest.next().is_some());
-        let next = last.map(|meta| Cursor(meta.key.to_string()));
+        let next = last.map(|listed| Cursor(listed.summary.key.to_string()));
         Ok(Page { entries: page, next })
     }
 }
 
 impl Tier for MemoryTier {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
     fn open(&self, address: Address) -> BoxFuture<'_, Result<Opened>> {
         async move { Ok(self.open_now(address)) }.boxed()
     }
@@ -116,15 +121,19 @@ impl Tier for MemoryTier {
         async move { Ok(self.put_now(entry, &ticket)) }.boxed()
     }
 
-    fn remove(&self, selector: Selector) -> BoxFuture<'_, Result<Removed>> {
-        async move { Ok(self.remove_now(selector)) }.boxed()
+    fn remove(&self, selector: Selector) -> BoxFuture<'_, Result<Vec<Gone>>> {
+        async move { Ok(self.remove_now(&selector)) }.boxed()
     }
 
     fn list(&self, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
         ready(self.list_now(cursor)).boxed()
     }
 
-    fn health(&self) -> Health {
-        Health::Ok
+    fn touch(&self, key: Key) {
+        self.touches.lock().push(key);
+    }
+
+    fn status(&self) -> TierStatus {
+        TierStatus { health: Health::Ok, usage: None }
     }
 }

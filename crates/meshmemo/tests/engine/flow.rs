@@ -28,16 +28,14 @@ struct House {
 impl House {
     fn new(limits: Limits) -> Self {
         let clock = ManualClock::new();
-        let tier = |name| {
-            Arc::new(MemoryTier::new(name, 10_000, Arc::new(clock.clone()) as Arc<dyn Clock>))
-        };
-        let (disk_entries, redis_entries) = (tier("disk"), tier("redis"));
+        let tier = || Arc::new(MemoryTier::new(10_000, Arc::new(clock.clone()) as Arc<dyn Clock>));
+        let (disk_entries, redis_entries) = (tier(), tier());
         let faulty = |tier: &Arc<MemoryTier>| Arc::new(FaultyTier::new(Arc::clone(tier) as _));
         let (disk, redis) = (faulty(&disk_entries), faulty(&redis_entries));
         let cache = builder(&clock)
             .limits(limits)
-            .tier(Arc::clone(&disk) as Arc<dyn Tier>, Writing::Awaited)
-            .tier(Arc::clone(&redis) as Arc<dyn Tier>, Writing::Behind)
+            .tier("disk", Arc::clone(&disk) as Arc<dyn Tier>, Writing::Awaited)
+            .tier("redis", Arc::clone(&redis) as Arc<dyn Tier>, Writing::Behind)
             .build();
         Self { cache, disk, redis, disk_entries, redis_entries, clock }
     }
@@ -81,7 +79,7 @@ async fn no_fault_of_a_tier_fails_a_request() {
         Fault::Error,
         Fault::Hang,
         Fault::Panic,
-        Fault::FlippedBit,
+        Fault::Corrupt,
         Fault::Truncated,
         Fault::ReadError,
         Fault::HangingRead,
@@ -132,13 +130,13 @@ async fn a_tier_that_fails_again_and_again_is_left_alone_and_tried_later() {
     }
     let disk = |house: &House| house.cache.stats().tiers[0].1;
     assert!(disk(&house).kept_away > 0);
-    assert!(matches!(house.cache.health()[0].1, Health::Degraded(_) | Health::Down(_)));
+    assert!(matches!(house.cache.tiers()[0].status.health, Health::Degraded(_) | Health::Down(_)));
     house.disk.set(Fault::None, 0);
     house.clock.advance(Duration::from_secs(10));
     let before = disk(&house).puts;
     house.outcome(&request("cup", &script)).await;
     assert_eq!(disk(&house).puts, before + 1, "it recovers by itself");
-    assert_eq!(house.cache.health()[0].1, Health::Ok);
+    assert_eq!(house.cache.tiers()[0].status.health, Health::Ok);
 }
 
 #[tokio::test]
@@ -187,15 +185,28 @@ async fn one_generation_serves_every_variant() {
 
 #[tokio::test(start_paused = true)]
 async fn a_source_that_its_tier_can_not_deliver_is_generated_again() {
-    for fault in [Fault::ReadError, Fault::HangingRead, Fault::FlippedBit] {
+    for fault in [Fault::ReadError, Fault::HangingRead, Fault::Corrupt] {
         let house = House::new(Limits { max_bytes: 50, ..Limits::UNLIMITED });
         let script = Arc::new(Script::new(100));
         let glb = request("cup", &script);
         assert_eq!(house.outcome(&glb).await, STORED, "too large for memory, so on disk only");
+        until(|| house.redis_entries.len() == 1).await;
         house.disk.set(fault, 0);
+        house.redis.set(fault, 0);
         assert_eq!(house.outcome(&in_variant(&glb, "stl")).await, STORED, "{fault:?}");
         assert_eq!(script.generations(), 2, "{fault:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_large_for_memory_is_promised_only_once_its_beginning_was_verified() {
+    let house = House::new(Limits { max_bytes: 50, ..Limits::UNLIMITED });
+    let script = Arc::new(Script::new(100));
+    let cup = request("cup", &script);
+    assert_eq!(house.outcome(&cup).await, STORED);
+    until(|| house.redis_entries.len() == 1).await;
+    house.disk.set(Fault::HangingRead, 0);
+    assert_eq!(house.outcome(&cup).await, Outcome::Hit { tier: "redis" });
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use meshmemo::testing::{ManualClock, MemoryTier};
 use meshmemo::{
-    Address, Cache, Clock, Cursor, Entry, Health, Limits, Opened, Outcome, Page, Put, Removed,
-    Request, Result, ResultCache, Selector, Served, Ticket, Tier, Writing,
+    Address, Cache, Clock, Cursor, Entry, Gone, Key, Limits, Opened, Outcome, Page, Put, Request,
+    Result, ResultCache, Selector, Served, Ticket, Tier, TierStatus, Writing,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -16,9 +16,10 @@ use crate::script::{Script, builder, request, until};
 
 fn house() -> (ResultCache, Arc<MemoryTier>) {
     let clock = ManualClock::new();
-    let disk = MemoryTier::new("disk", 10_000, Arc::new(clock.clone()) as Arc<dyn Clock>);
+    let disk = MemoryTier::new(10_000, Arc::new(clock.clone()) as Arc<dyn Clock>);
     let disk = Arc::new(disk);
-    let cache = builder(&clock).tier(Arc::clone(&disk) as Arc<dyn Tier>, Writing::Awaited).build();
+    let cache =
+        builder(&clock).tier("disk", Arc::clone(&disk) as Arc<dyn Tier>, Writing::Awaited).build();
     (cache, disk)
 }
 
@@ -93,10 +94,6 @@ struct SlowToRemove {
 }
 
 impl Tier for SlowToRemove {
-    fn name(&self) -> &'static str {
-        self.tier.name()
-    }
-
     fn open(&self, address: Address) -> BoxFuture<'_, Result<Opened>> {
         self.tier.open(address)
     }
@@ -105,7 +102,7 @@ impl Tier for SlowToRemove {
         self.tier.put(entry, ticket)
     }
 
-    fn remove(&self, selector: Selector) -> BoxFuture<'_, Result<Removed>> {
+    fn remove(&self, selector: Selector) -> BoxFuture<'_, Result<Vec<Gone>>> {
         async move {
             self.begun.add_permits(1);
             self.gate.acquire().await.unwrap().forget();
@@ -118,24 +115,28 @@ impl Tier for SlowToRemove {
         self.tier.list(cursor)
     }
 
-    fn health(&self) -> Health {
-        self.tier.health()
+    fn touch(&self, key: Key) {
+        self.tier.touch(key);
+    }
+
+    fn status(&self) -> TierStatus {
+        self.tier.status()
     }
 }
 
 #[tokio::test]
 async fn a_look_up_during_a_removal_does_not_bring_back_what_is_being_removed() {
     let clock = ManualClock::new();
-    let tier = |name| Arc::new(MemoryTier::new(name, 10_000, Arc::new(clock.clone()) as _));
-    let (disk, redis) = (tier("disk"), tier("redis"));
+    let tier = || Arc::new(MemoryTier::new(10_000, Arc::new(clock.clone()) as _));
+    let (disk, redis) = (tier(), tier());
     let slow = Arc::new(SlowToRemove {
         tier: Arc::clone(&redis),
         begun: Semaphore::new(0),
         gate: Semaphore::new(0),
     });
     let cache = builder(&clock)
-        .tier(Arc::clone(&disk) as Arc<dyn Tier>, Writing::Awaited)
-        .tier(Arc::clone(&slow) as Arc<dyn Tier>, Writing::Behind)
+        .tier("disk", Arc::clone(&disk) as Arc<dyn Tier>, Writing::Awaited)
+        .tier("redis", Arc::clone(&slow) as Arc<dyn Tier>, Writing::Behind)
         .build();
     let script = Arc::new(Script::new(100));
     let cup = request("cup", &script);

@@ -72,7 +72,7 @@ impl HeldLease for Held {
 
 fn house(grant: Grant) -> (ResultCache, Arc<Leases>) {
     let clock = ManualClock::new();
-    let shared = MemoryTier::new("redis", 10_000, Arc::new(clock.clone()) as Arc<dyn Clock>);
+    let shared = MemoryTier::new(10_000, Arc::new(clock.clone()) as Arc<dyn Clock>);
     let shared = Arc::new(shared);
     let leases = Arc::new(Leases {
         grant,
@@ -82,7 +82,7 @@ fn house(grant: Grant) -> (ResultCache, Arc<Leases>) {
         released_with: Arc::default(),
     });
     let cache = builder(&clock)
-        .tier(shared as Arc<dyn Tier>, Writing::Behind)
+        .tier("redis", shared as Arc<dyn Tier>, Writing::Behind)
         .lease(Arc::clone(&leases) as Arc<dyn Lease>)
         .build();
     (cache, leases)

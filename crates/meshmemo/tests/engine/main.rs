@@ -16,3 +16,4 @@ mod scenarios;
 mod script;
 mod single_flight;
 mod storm;
+mod tiers_below;

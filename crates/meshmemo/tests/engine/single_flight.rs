@@ -82,10 +82,11 @@ async fn a_panic_in_a_generation_is_an_error_for_all_and_hurts_nobody_else() {
 #[tokio::test]
 async fn a_panic_in_a_tier_is_a_counted_miss() {
     let clock = ManualClock::new();
-    let tier = MemoryTier::new("disk", 10_000, Arc::new(clock.clone()) as Arc<dyn Clock>);
+    let tier = MemoryTier::new(10_000, Arc::new(clock.clone()) as Arc<dyn Clock>);
     let tier = Arc::new(FaultyTier::new(Arc::new(tier)));
     tier.set(Fault::Panic, 0);
-    let cache = builder(&clock).tier(Arc::clone(&tier) as Arc<dyn Tier>, Writing::Awaited).build();
+    let cache =
+        builder(&clock).tier("disk", Arc::clone(&tier) as Arc<dyn Tier>, Writing::Awaited).build();
     let script = Arc::new(Script::new(100));
     let served = cache.get_or_generate(request("cup", &script)).await.unwrap();
     assert_eq!(served.outcome, Outcome::Miss { is_stored: false });

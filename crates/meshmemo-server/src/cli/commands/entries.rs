@@ -28,13 +28,20 @@ pub(crate) fn run(args: &Entries) -> Result<Done> {
         output::say("no entries")?;
         return Ok(Done::Well);
     }
-    let head = ["key", "label", "format", "MB", "hits", "age", "cost", "expires in"];
+    let head = ["key", "label", "format", "MB", "hits", "age", "cost", "expires in", "in"];
     output::say(&output::table(&head, &[3, 4, 5, 6, 7], &rows))?;
     let total = report["total"].as_u64().unwrap_or(0);
     if total > rows.len() as u64 {
         output::say(&format!("{} of {total} entries; --limit shows more", rows.len()))?;
     }
     Ok(Done::Well)
+}
+
+/// Names where an entry is: the nearest tier that has it, and the disk if that has it too.
+fn tiers(entry: &Value) -> String {
+    let nearest = entry["tier"].as_str().unwrap_or_default();
+    let is_also_on_disk = nearest == "memory" && entry["durable"] == Value::Bool(true);
+    if is_also_on_disk { "memory, disk" } else { nearest }.to_owned()
 }
 
 fn row(entry: &Value) -> Vec<String> {
@@ -55,5 +62,6 @@ fn row(entry: &Value) -> Vec<String> {
         seconds(number("age_seconds")),
         seconds(number("cost_seconds")),
         left.unwrap_or_else(|| "never".to_owned()),
+        tiers(entry),
     ]
 }

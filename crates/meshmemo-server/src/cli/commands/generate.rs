@@ -1,7 +1,8 @@
 //! `meshmemo generate`: the same pipeline as the server's, from the shell.
 //!
-//! Each photo is generated here, or by a running server if `--url` names one; either way the
-//! answer says whether it came from a cache, how long it took and where the file is.
+//! Each photo is generated here, or by a running server if `--url` names one or if one has the data
+//! directory; either way the answer says whether it came from a cache, how long it took and where
+//! the file is.
 
 mod local;
 mod progress;
@@ -18,8 +19,9 @@ use serde_json::json;
 use crate::cli::args::{Generate, Shape};
 use crate::cli::{Done, Usage, output};
 use crate::units::{show_duration, show_size};
-use local::Local;
+use local::{Local, Place};
 use server::Server;
+pub(super) use server::outcome;
 
 /// One photo's answer.
 struct Made {
@@ -39,10 +41,7 @@ enum Maker {
 pub(crate) fn run(args: &Generate) -> Result<Done> {
     let parameters = parameters(args).map_err(Usage)?;
     check_names(args).map_err(Usage)?;
-    let maker = match &args.url {
-        Some(_) => Maker::Server(Server::new(args)?),
-        None => Maker::Local(Box::new(Local::new(args)?)),
-    };
+    let maker = Maker::new(args)?;
     let mut failures = 0;
     for image in &args.images {
         let made = make(&maker, args, image, &parameters);
@@ -51,7 +50,30 @@ pub(crate) fn run(args: &Generate) -> Result<Done> {
             failures += 1;
         }
     }
+    maker.close();
     Ok(if failures == 0 { Done::Well } else { Done::Badly })
+}
+
+impl Maker {
+    fn new(args: &Generate) -> Result<Self> {
+        if let Some(url) = &args.url {
+            return Server::new(args, url).map(Self::Server);
+        }
+        match Local::open(args)? {
+            Place::Here(local) => Ok(Self::Local(local)),
+            Place::At(url) => {
+                output::note(&format!("the server at {url} has the data directory: asking it"));
+                Server::new(args, &url).map(Self::Server)
+            }
+        }
+    }
+
+    fn close(self) {
+        match self {
+            Self::Local(local) => local.close(),
+            Self::Server(_) => {}
+        }
+    }
 }
 
 /// Returns the form fields of what is asked for: those that were typed.

@@ -1,15 +1,23 @@
 //! `meshmemo serve`.
 
-use anyhow::{Context, Result};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use meshmemo::{Warm, Warmed};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::args::Serve;
 use crate::cli::{Done, Usage, output};
 use crate::config::Config;
-use crate::http::{Stopped, serve};
+use crate::http::{State, Stopped, serve};
 use crate::units::show_size;
-use crate::{Tasks, wire};
+use crate::wire::{self, Parts};
+
+/// How long the disk may take to find out what it has before memory stays cold.
+const WARM_WAIT: Duration = Duration::from_hours(1);
 
 pub(crate) fn run(args: &Serve) -> Result<Done> {
     let given = args.settings.given();
@@ -26,6 +34,10 @@ pub(crate) fn run(args: &Serve) -> Result<Done> {
 }
 
 async fn serve_until_told(config: Config) -> Result<Stopped> {
+    outlive_file_size_limit()?;
+    let parts = Parts::new(&config, "serve").map_err(|error| {
+        Usage(anyhow!("{error}: end it, or give another --data-dir, or --disk-max off"))
+    })?;
     let wanted = config.listen;
     let listener = TcpListener::bind(wanted)
         .await
@@ -33,10 +45,23 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
     let address = listener.local_addr()?;
     let stop = stop_signal()?;
     let (memory, entries) = (show_size(config.max_memory_bytes), config.max_entries);
-    let state = wire::state(config, address, Tasks::new());
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), %memory, entries, "meshmemo serves");
-    output::say(&format!("meshmemo listens on http://{address}"))?;
-    let stopped = serve(listener, state, stop).await;
+    let (disk, data_dir) = (parts.disk.clone(), config.data_dir.display().to_string());
+    let disk_max = config.disk_max_bytes.map_or_else(|| "off".to_owned(), show_size);
+    let state = wire::state(config, address, parts);
+    let url = format!("http://{address}");
+    if let Some(disk) = &disk {
+        disk.announce(url.clone());
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(version, %memory, entries, %disk_max, %data_dir, "meshmemo serves");
+    output::say(&format!("meshmemo listens on {url}"))?;
+    let stopped = tokio::select! {
+        stopped = serve(listener, Arc::clone(&state), stop) => stopped,
+        never = warm(&state) => match never {},
+    };
+    if let Some(disk) = disk {
+        tokio::task::spawn_blocking(move || disk.close()).await?;
+    }
     let Stopped { requests_dropped, generations_dropped } = stopped;
     if requests_dropped + generations_dropped == 0 {
         tracing::info!("everything under way has ended");
@@ -48,6 +73,31 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
         );
     }
     Ok(stopped)
+}
+
+/// Brings from disk into memory what the configuration wants, once the disk knows what it has.
+async fn warm(state: &State) -> Infallible {
+    if let Some(disk) = &state.disk
+        && state.config.warm != Warm::Top(0)
+        && disk.ready(WARM_WAIT).await
+    {
+        let what = state.config.warm.clone();
+        let Warmed { loaded, bytes, .. } = state.cache.warm(what).await;
+        if loaded > 0 {
+            tracing::info!(entries = loaded, size = %show_size(bytes), "memory was warmed from disk");
+        }
+    }
+    std::future::pending().await
+}
+
+/// Lets a write beyond the limit on the size of files fail, instead of ending the process: the disk
+/// tier tells of it, and requests go on.
+fn outlive_file_size_limit() -> Result<()> {
+    /// The number that Linux and macOS give to SIGXFSZ.
+    const SIGXFSZ: i32 = 25;
+    // Once a signal is listened for, it has no default any more, whoever stops listening.
+    drop(signal(SignalKind::from_raw(SIGXFSZ))?);
+    Ok(())
 }
 
 /// Returns a future that ends at the first SIGINT or SIGTERM; a second one ends the process.

@@ -44,8 +44,22 @@ pub(crate) fn run(args: &Remote) -> Result<Done> {
         number("memory_utilization_percent"),
         number("max_memory_seen_mb"),
     ))?;
+    if let Some(disk) = stats["tiers"].get("disk") {
+        let count = |name: &str| disk[name].as_u64().unwrap_or(0);
+        let number = |name: &str| disk[name].as_f64().unwrap_or(0.0);
+        output::say(&format!(
+            "disk         {} entries, {:.1} of {:.0} MB; {} hits, {} misses, {} corrupt, {} failed",
+            count("items"),
+            number("size_mb"),
+            number("max_mb"),
+            count("hits"),
+            count("misses"),
+            count("corrupt"),
+            count("errors"),
+        ))?;
+    }
     output::say(&format!(
-        "departures   {} evicted ({} by size, {} by count), {} expired",
+        "departures   {} evicted from memory ({} by size, {} by count), {} expired",
         count("evictions"),
         count("evictions_by_size"),
         count("evictions_by_count"),

@@ -1,15 +1,16 @@
 //! `POST /api/cache/clear`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::State as Extract;
 use axum::response::Response;
-use meshmemo::Selector;
+use meshmemo::{Removed, Selector};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::mb;
+use super::{mb, succeed};
 use crate::http::extract::RawBody;
 use crate::http::json;
 use crate::http::problem::Problem;
@@ -49,30 +50,28 @@ pub(in crate::http) async fn clear(
     RawBody(body): RawBody,
 ) -> Result<Response, Problem> {
     let fields = json::object(&body, &["tiers"])?;
-    if let Some(tiers) = fields.get("tiers") {
-        check_tiers(tiers)?;
-    }
-    let removal = state.cache.remove(Selector::All).await;
-    if let Some((tier, error)) = removal.failures.first() {
-        let detail = format!("the tier `{tier}` could not be cleared: {error}");
-        return Err(Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, detail));
-    }
-    let (removed, bytes) = (removal.removed.entries, removal.removed.bytes);
+    let tiers = fields.get("tiers").map(|tiers| read_tiers(&state, tiers)).transpose()?;
+    let is_meant = |tier: &str| tiers.as_ref().is_none_or(|tiers| tiers.contains(tier));
+    let removal = state.cache.remove_from(Selector::All, is_meant).await;
+    let Removed { entries: removed, bytes } = succeed(&removal)?;
     tracing::info!(removed, bytes, "the cache was cleared");
     let message = format!("removed {removed} entries ({:.1} MB)", mb(bytes));
     Ok(json::answer(&Cleared { status: "success", message, removed, bytes }))
 }
 
-/// Checks that the tiers named are there; with memory as the only one, that is all of them.
-fn check_tiers(tiers: &Value) -> Result<(), Problem> {
-    let names = tiers.as_array().filter(|tiers| !tiers.is_empty());
-    let is_known = |tier: &Value| tier.as_str() == Some("memory");
-    match names {
-        Some(names) if names.iter().all(is_known) => Ok(()),
-        _ => {
-            let tiers: String = tiers.to_string().chars().take(80).collect();
-            let detail = format!("`tiers` is {tiers}, but must be a list of: memory");
-            Err(Problem::bad_request(detail))
-        }
-    }
+/// Reads which tiers are meant; all of them must be there.
+fn read_tiers(state: &State, tiers: &Value) -> Result<HashSet<String>, Problem> {
+    let lower = state.cache.tiers();
+    let known: Vec<_> = std::iter::once("memory").chain(lower.iter().map(|it| it.name)).collect();
+    let names = tiers.as_array().filter(|names| !names.is_empty());
+    let read = |tier: &Value| {
+        let name = tier.as_str().filter(|name| known.contains(name));
+        name.map(str::to_owned)
+    };
+    let names: Option<HashSet<String>> = names.and_then(|names| names.iter().map(read).collect());
+    names.ok_or_else(|| {
+        let tiers: String = tiers.to_string().chars().take(80).collect();
+        let known = known.join(", ");
+        Problem::bad_request(format!("`tiers` is {tiers}, but must be a list of any of: {known}"))
+    })
 }

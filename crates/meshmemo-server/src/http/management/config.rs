@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use axum::extract::State as Extract;
 use axum::response::Response;
-use meshmemo::{Limits, Policy, Removed};
+use meshmemo::{Limits, Policy, Removed, Tier, Usage};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{MB, mb};
+use super::{MB, invalid, mb};
 use crate::http::extract::RawBody;
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::state::State;
 
 /// The fields that may be changed while the server runs.
-const CHANGEABLE: [&str; 4] = ["max_size", "max_memory_mb", "default_ttl_seconds", "policy"];
+const CHANGEABLE: [&str; 5] =
+    ["max_size", "max_memory_mb", "default_ttl_seconds", "policy", "disk_max_mb"];
 
 /// What holds now.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,6 +43,10 @@ struct CacheConfig {
     /// How long a result lives; null is for ever.
     default_ttl_seconds: Option<f64>,
     policy: &'static str,
+    /// What results on disk may take; null keeps none there.
+    disk_max_mb: Option<f64>,
+    data_dir: Option<String>,
+    durability: Option<&'static str>,
 }
 
 /// What may be changed; fields left out stay as they are.
@@ -53,16 +58,22 @@ pub(in crate::http) struct ConfigChange {
     default_ttl_seconds: Option<f64>,
     /// `lru`.
     policy: Option<String>,
+    /// Where there is a disk tier.
+    disk_max_mb: Option<f64>,
 }
 
 impl CacheConfig {
     fn of(state: &State) -> Self {
         let Limits { max_bytes, max_entries, ttl } = state.cache.config();
+        let disk = state.disk.as_ref();
         Self {
             max_size: max_entries,
             max_memory_mb: mb(max_bytes),
             default_ttl_seconds: ttl.map(|ttl| ttl.as_secs_f64()),
             policy: state.config.policy.as_str(),
+            disk_max_mb: disk_usage(state).map(|usage| mb(usage.max_bytes)),
+            data_dir: disk.map(|_| state.config.data_dir.display().to_string()),
+            durability: disk.map(|_| state.config.durability.as_str()),
         }
     }
 }
@@ -101,19 +112,44 @@ pub(in crate::http) async fn change_config(
         return Err(Problem::bad_request(detail));
     }
     let mut limits = state.cache.config();
+    let mut disk_max_bytes = None;
     for (name, value) in &fields {
         match name.as_str() {
             "max_size" => limits.max_entries = max_entries(value)?,
-            "max_memory_mb" => limits.max_bytes = max_bytes(value)?,
+            "max_memory_mb" => limits.max_bytes = max_bytes("max_memory_mb", value)?,
             "default_ttl_seconds" => limits.ttl = ttl(value)?,
+            "disk_max_mb" => disk_max_bytes = Some(max_bytes("disk_max_mb", value)?),
             _ => policy(value)?,
         }
     }
+    let on_disk = match disk_max_bytes {
+        Some(max_bytes) => Some(change_disk(&state, max_bytes).await?),
+        None => None,
+    };
     let Removed { entries, bytes } = state.cache.reconfigure(limits);
-    tracing::info!(?limits, evicted = entries, "the configuration was changed");
-    let message = format!("changed; {entries} entries ({:.1} MB) were evicted", mb(bytes));
+    tracing::info!(?limits, ?disk_max_bytes, evicted = entries, "the configuration was changed");
+    let on_disk = on_disk.map(|entries| format!(", and {entries} from disk")).unwrap_or_default();
+    let message = format!(
+        "changed; {entries} entries ({:.1} MB) were evicted from memory{on_disk}",
+        mb(bytes)
+    );
     let config = CacheConfig::of(&state);
     Ok(json::answer(&ConfigChanged { status: "success", message, config }))
+}
+
+/// Sets the budget of the disk; returns how many entries had to leave.
+async fn change_disk(state: &State, max_bytes: u64) -> Result<u64, Problem> {
+    let entries = || disk_usage(state).map_or(0, |usage| usage.entries);
+    let Some(disk) = &state.disk else {
+        return Err(Problem::bad_request("`disk_max_mb` can not be set: there is no disk tier"));
+    };
+    let before = entries();
+    disk.set_max_bytes(max_bytes).await?;
+    Ok(before.saturating_sub(entries()))
+}
+
+fn disk_usage(state: &State) -> Option<Usage> {
+    state.disk.as_ref()?.status().usage
 }
 
 fn max_entries(value: &Value) -> Result<usize, Problem> {
@@ -124,11 +160,10 @@ fn max_entries(value: &Value) -> Result<usize, Problem> {
     }
 }
 
-fn max_bytes(value: &Value) -> Result<u64, Problem> {
+fn max_bytes(name: &str, value: &Value) -> Result<u64, Problem> {
     const MAX_MB: f64 = 1e9;
     let number = value.as_f64().filter(|mb| (1.0 / MB..=MAX_MB).contains(mb));
-    let mb = number
-        .ok_or_else(|| invalid("max_memory_mb", value, "a number above 0 and up to 1000000000"))?;
+    let mb = number.ok_or_else(|| invalid(name, value, "a number above 0 and up to 1000000000"))?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
     let bytes = (mb * MB).round() as u64;
     Ok(bytes)
@@ -151,9 +186,4 @@ fn policy(value: &Value) -> Result<(), Problem> {
         Some(Ok(_)) => Ok(()),
         _ => Err(invalid("policy", value, "`lru`")),
     }
-}
-
-fn invalid(name: &str, value: &Value, range: &str) -> Problem {
-    let value: String = value.to_string().chars().take(80).collect();
-    Problem::bad_request(format!("`{name}` is {value}, but must be {range}"))
 }

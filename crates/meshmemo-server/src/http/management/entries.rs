@@ -7,18 +7,16 @@ use std::sync::Arc;
 
 use axum::extract::{Query, State as Extract};
 use axum::response::Response;
-use meshmemo::{Entry, EntryInfo, Key, Selector, Stored};
+use meshmemo::{Key, Listing as Entry, Selector};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::mb;
+use super::{mb, succeed};
 use crate::http::extract::PathText;
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::state::State;
 use crate::limits::{PAGE_ENTRIES, PAGE_ENTRIES_MAX};
-
-type Info = EntryInfo<Key, Arc<Entry>>;
 
 /// A part of the listing.
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,6 +45,7 @@ pub(in crate::http) struct EntryReport {
     media_type: String,
     /// What its generation took.
     cost_seconds: f64,
+    /// The nearest tier that has it.
     tier: &'static str,
     label: String,
     model_url: String,
@@ -69,7 +68,7 @@ pub(in crate::http) struct Listing {
     q: Option<String>,
 }
 
-/// Lists the entries of the cache.
+/// Lists the entries of all tiers, each once.
 #[utoipa::path(
     get,
     path = "/api/cache/entries",
@@ -87,7 +86,7 @@ pub(in crate::http) async fn entries(
     let Query(listing) = listing.map_err(|error| Problem::bad_request(error.body_text()))?;
     let limit = listing.limit()?;
     let start = listing.start()?;
-    let mut entries = state.cache.entries();
+    let mut entries = state.cache.list().await;
     if let Some(q) = &listing.q {
         entries.retain(|entry| matches(entry, &q.to_lowercase()));
     }
@@ -120,8 +119,8 @@ pub(in crate::http) async fn entry(
     PathText(key): PathText,
 ) -> Result<Response, Problem> {
     let key = parse_key(&key)?;
-    let entries = state.cache.entries();
-    let entry = entries.iter().find(|entry| entry.key == key).ok_or_else(|| absent(key))?;
+    let entries = state.cache.list().await;
+    let entry = entries.iter().find(|it| it.summary.key == key).ok_or_else(|| absent(key))?;
     Ok(json::answer(&report(&state, entry)))
 }
 
@@ -143,20 +142,16 @@ pub(in crate::http) async fn remove_entry(
     PathText(key): PathText,
 ) -> Result<Response, Problem> {
     let key = parse_key(&key)?;
-    let removal = state.cache.remove(Selector::Key(key)).await;
-    if let Some((tier, error)) = removal.failures.first() {
-        let detail = format!("the tier `{tier}` could not remove it: {error}");
-        return Err(Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, detail));
-    }
-    if removal.removed.entries == 0 {
+    let removed = succeed(&state.cache.remove(Selector::Key(key)).await)?;
+    if removed.entries == 0 {
         return Err(absent(key));
     }
-    tracing::info!(%key, bytes = removal.removed.bytes, "an entry was removed");
+    tracing::info!(%key, bytes = removed.bytes, "an entry was removed");
     Ok(json::answer(&serde_json::json!({
         "status": "success",
         "message": format!("removed {key}"),
-        "removed": removal.removed.entries,
-        "bytes": removal.removed.bytes,
+        "removed": removed.entries,
+        "bytes": removed.bytes,
     })))
 }
 
@@ -179,13 +174,13 @@ impl Listing {
     }
 
     /// Sorts entries that come in the order of use.
-    fn sort(&self, entries: &mut [Info]) -> Result<(), Problem> {
+    fn sort(&self, entries: &mut [Entry]) -> Result<(), Problem> {
         match self.sort.as_deref().unwrap_or("recent") {
             "recent" => {}
-            "size" => entries.sort_by_key(|entry| Reverse(entry.bytes)),
-            "cost" => entries.sort_by_key(|entry| Reverse(entry.value.meta().cost)),
-            "hits" => entries.sort_by_key(|entry| Reverse(entry.access_count)),
-            "age" => entries.sort_by_key(|entry| Reverse(entry.age)),
+            "size" => entries.sort_by_key(|entry| Reverse(entry.summary.size_bytes)),
+            "cost" => entries.sort_by_key(|entry| Reverse(entry.summary.cost)),
+            "hits" => entries.sort_by_key(|entry| Reverse(entry.hits)),
+            "age" => entries.sort_by_key(|entry| entry.summary.created),
             other => {
                 let other: String = other.chars().take(80).collect();
                 let range = "recent, size, cost, hits or age";
@@ -197,26 +192,27 @@ impl Listing {
     }
 }
 
-fn matches(entry: &Info, q: &str) -> bool {
-    entry.value.meta().label.to_lowercase().contains(q) || entry.key.to_string().contains(q)
+fn matches(entry: &Entry, q: &str) -> bool {
+    entry.summary.label.to_lowercase().contains(q) || entry.summary.key.to_string().contains(q)
 }
 
-fn report(state: &State, entry: &Info) -> EntryReport {
-    let meta = entry.value.meta();
+fn report(state: &State, entry: &Entry) -> EntryReport {
+    let summary = &entry.summary;
+    let now = state.clock.wall();
     EntryReport {
-        key: entry.key.to_string(),
-        size_mb: mb(entry.bytes),
-        timestamp: meta.created.as_secs_f64(),
-        age_seconds: state.clock.wall().saturating_sub(meta.created).as_secs_f64(),
-        access_count: entry.access_count,
-        expires_at: meta.expires.map(|expires| expires.as_secs_f64()),
-        expired: meta.is_expired(state.clock.wall()),
-        media_type: meta.media_type.clone(),
-        cost_seconds: meta.cost.as_secs_f64(),
-        tier: "memory",
-        label: meta.label.clone(),
-        model_url: format!("/api/models/{}.{}", meta.digest, meta.variant),
-        durable: false,
+        key: summary.key.to_string(),
+        size_mb: mb(summary.size_bytes),
+        timestamp: summary.created.as_secs_f64(),
+        age_seconds: now.saturating_sub(summary.created).as_secs_f64(),
+        access_count: entry.hits,
+        expires_at: summary.expires.map(|expires| expires.as_secs_f64()),
+        expired: summary.is_expired(now),
+        media_type: summary.media_type.to_string(),
+        cost_seconds: summary.cost.as_secs_f64(),
+        tier: entry.tier,
+        label: summary.label.to_string(),
+        model_url: format!("/api/models/{}.{}", summary.digest, summary.variant),
+        durable: entry.is_durable,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State as Extract;
 use axum::response::Response;
-use meshmemo::{Cause, Limits, ResultStats, TierStats};
+use meshmemo::{Cause, Limits, ResultStats};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -67,10 +67,17 @@ struct TierReport {
     hits: u64,
     misses: u64,
     errors: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    items: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    memory_mb: Option<f64>,
+    /// Look-ups that found changed bytes; they are among the misses.
+    corrupt: u64,
+    /// Entries that it did not take: too large, or too early for it.
+    refused: u64,
+    /// Entries there are.
+    items: u64,
+    /// What they take; on disk in whole blocks.
+    size_mb: f64,
+    max_mb: f64,
+    evictions: u64,
+    expirations: u64,
 }
 
 /// Reports the counters of the cache.
@@ -84,22 +91,27 @@ pub(in crate::http) async fn stats(Extract(state): Extract<Arc<State>>) -> Respo
     json::answer(&StatsReport {
         status: "success",
         cache_enabled: state.config.is_cache_on,
-        stats: counters(&state.cache.stats(), state.cache.config()),
+        stats: counters(&state.cache.stats(), &state.cache.tiers(), state.cache.config()),
         node: state.node.clone(),
         timestamp: state.timestamp(),
     })
 }
 
-fn counters(stats: &ResultStats, limits: Limits) -> Counters {
-    let ResultStats { requests, memory, tiers, .. } = stats;
+fn counters(stats: &ResultStats, tiers: &[meshmemo::TierReport], limits: Limits) -> Counters {
+    let ResultStats { requests, memory, .. } = stats;
     let mut reports: BTreeMap<_, _> =
-        tiers.iter().map(|(name, stats)| (*name, tier_report(stats))).collect();
+        tiers.iter().map(|tier| (tier.name, lower_tier(tier))).collect();
     let memory_report = TierReport {
         hits: memory.hits,
         misses: memory.misses,
         errors: 0,
-        items: Some(memory.entries),
-        memory_mb: Some(mb(memory.bytes)),
+        corrupt: 0,
+        refused: memory.rejections,
+        items: memory.entries as u64,
+        size_mb: mb(memory.bytes),
+        max_mb: mb(limits.max_bytes),
+        evictions: memory.evictions(),
+        expirations: memory.removals.of(Cause::Expired),
     };
     reports.insert("memory", memory_report);
     let used = mb(memory.bytes) / mb(limits.max_bytes).max(f64::MIN_POSITIVE);
@@ -129,9 +141,20 @@ fn counters(stats: &ResultStats, limits: Limits) -> Counters {
     }
 }
 
-fn tier_report(stats: &TierStats) -> TierReport {
-    let errors = stats.open_errors + stats.put_errors + stats.remove_errors;
-    TierReport { hits: stats.hits, misses: stats.misses, errors, items: None, memory_mb: None }
+fn lower_tier(tier: &meshmemo::TierReport) -> TierReport {
+    let (stats, usage) = (&tier.stats, tier.status.usage.unwrap_or_default());
+    TierReport {
+        hits: stats.hits,
+        misses: stats.misses,
+        errors: stats.open_errors + stats.put_errors + stats.remove_errors + stats.list_errors,
+        corrupt: stats.corrupt,
+        refused: stats.refused,
+        items: usage.entries,
+        size_mb: mb(usage.bytes),
+        max_mb: mb(usage.max_bytes),
+        evictions: usage.removals.of(Cause::SizeBytes),
+        expirations: usage.removals.of(Cause::Expired),
+    }
 }
 
 /// Rounds a percentage to two digits, as people compare them.

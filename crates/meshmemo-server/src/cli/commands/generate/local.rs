@@ -1,39 +1,69 @@
-//! Models made in this process, with the server's own cache and backend.
+//! Models made in this process, with the server's own cache, disk and backend.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Result;
-use meshmemo::{Clock, Freshness, ResultCache, SystemClock, read_entry};
+use anyhow::{Result, anyhow};
+use meshmemo::{Freshness, ResultCache, read_entry};
 use meshmemo_gateway::{Relief, ReliefGeneration};
 use meshmemo_gen::Parameters;
+use meshmemo_tiers::{Holder, OpenError, holder};
 use tokio::runtime::Runtime;
 
 use super::Made;
 use super::progress::Bar;
 use crate::cli::Usage;
 use crate::cli::args::Generate;
-use crate::config::{Config, Given};
-use crate::http::Metrics;
-use crate::{Tasks, wire};
+use crate::config::Config;
+use crate::wire::{self, Parts};
+
+/// How long what follows an answer may take at the end.
+const END_WAIT: Duration = Duration::from_secs(30);
+/// How often a server that has just taken the directory is asked where it listens, and how long it
+/// is waited for in between.
+const ASKED_MAX: usize = 100;
+const ASKED_PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) struct Local {
     runtime: Runtime,
     cache: ResultCache,
     backend: Arc<Relief>,
-    clock: Arc<dyn Clock>,
+    parts: Parts,
     model_id: String,
 }
 
+/// Where models are made.
+pub(super) enum Place {
+    Here(Box<Local>),
+    /// A server has the data directory.
+    At(String),
+}
+
 impl Local {
-    pub(super) fn new(args: &Generate) -> Result<Self> {
-        let config = Config::load(args.config.as_deref(), &Given::new()).map_err(Usage)?;
+    /// Takes the data directory; if a server has it, tells which.
+    pub(super) fn open(args: &Generate) -> Result<Place> {
+        let config = Config::load(args.config.as_deref(), &args.disk.given()).map_err(Usage)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let entered = runtime.enter();
-        let cache = wire::cache(&config, &Tasks::new(), &clock);
+        let parts = match Parts::new(&config, "generate") {
+            Ok(parts) => parts,
+            Err(OpenError::Held { root, holder: first }) => {
+                let holder = wait_for_url(&config, first);
+                return holder.url.map(Place::At).ok_or_else(|| {
+                    Usage(anyhow!(
+                        "the data directory `{}` is held by another process; wait until it ends, \
+                         or give another --data-dir, or --disk-max off",
+                        root.display()
+                    ))
+                    .into()
+                });
+            }
+            Err(error) => return Err(Usage(error.into()).into()),
+        };
+        let (cache, backend) = (wire::cache(&config, &parts), wire::backend(&config, &parts));
         drop(entered);
-        let backend = wire::backend(&config, &clock, &Arc::new(Metrics::new()));
-        Ok(Self { runtime, cache, backend, clock, model_id: config.model_id })
+        let model_id = config.model_id;
+        Ok(Place::Here(Box::new(Self { runtime, cache, backend, parts, model_id })))
     }
 
     pub(super) fn make(
@@ -53,7 +83,7 @@ impl Local {
         let freshness = if is_refresh { Freshness::Refresh } else { Freshness::Cached };
         let request = generation.into_request(&self.model_id, label.to_owned(), freshness);
         let key = request.key().to_string();
-        let started_at = self.clock.now();
+        let started_at = self.parts.clock.now();
         let made = self.runtime.block_on(async {
             let served = self.cache.get_or_generate(request).await?;
             let entry = read_entry(&*served.stored).await?;
@@ -61,7 +91,31 @@ impl Local {
         });
         bar.finish();
         let (body, outcome) = made.map_err(|error: meshmemo::Error| anyhow::Error::new(error))?;
-        let took = self.clock.now().saturating_sub(started_at);
+        let took = self.parts.clock.now().saturating_sub(started_at);
         Ok(Made { body, outcome, key, took })
     }
+
+    /// Lets what follows the answers end, and lets the directory go.
+    pub(super) fn close(self) {
+        self.runtime.block_on(self.parts.tasks.drain(END_WAIT));
+        if let Some(disk) = &self.parts.disk {
+            disk.close();
+        }
+    }
+}
+
+/// A server says where it listens shortly after it has taken the directory.
+fn wait_for_url(config: &Config, first: Holder) -> Holder {
+    let mut last = first;
+    for _ in 0..ASKED_MAX {
+        if last.url.is_some() || last.role != "serve" {
+            break;
+        }
+        std::thread::sleep(ASKED_PAUSE);
+        match holder(&config.data_dir) {
+            Some(now) => last = now,
+            None => break,
+        }
+    }
+    last
 }

@@ -13,8 +13,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(args: &Generate) -> Result<Self> {
-        let (url, api_key) = (args.url.clone(), args.api_key.clone());
+    pub(super) fn new(args: &Generate, url: &str) -> Result<Self> {
+        let (url, api_key) = (Some(url.to_owned()), args.api_key.clone());
         let remote = Remote { url, api_key, json: args.json };
         Ok(Self { client: Client::new(&remote)? })
     }
@@ -40,7 +40,7 @@ impl Server {
 }
 
 /// Names what a `Cache-Status` says.
-fn outcome(status: &str) -> &'static str {
+pub(crate) fn outcome(status: &str) -> &'static str {
     let is = |parameter: &str| status.split(';').any(|part| part.trim() == parameter);
     match () {
         () if is("hit") => "hit",

@@ -1,0 +1,48 @@
+//! What is wrong with a disk: noted where a call fails, forgotten where one goes well again.
+
+use std::io;
+
+use meshmemo::{Error, ErrorKind, Health, Trouble};
+
+/// What is wrong, by what it keeps from being done.
+#[derive(Debug, Default)]
+pub(super) struct Condition {
+    /// Why the directory is not to be had at all.
+    pub(super) closed: Option<Trouble>,
+    /// Why entries can not be written.
+    pub(super) write: Option<Trouble>,
+    /// Why entries can not be read.
+    pub(super) read: Option<Trouble>,
+    /// Why there is less room than the budget says.
+    pub(super) room: Option<Trouble>,
+}
+
+impl Condition {
+    pub(super) fn health(&self) -> Health {
+        let degraded = [&self.write, &self.read, &self.room];
+        match (&self.closed, degraded.into_iter().flatten().next()) {
+            (Some(trouble), _) => Health::Down(trouble.clone()),
+            (None, Some(trouble)) => Health::Degraded(trouble.clone()),
+            (None, None) => Health::Ok,
+        }
+    }
+}
+
+/// Says what an error of the operating system means for the disk.
+pub(super) fn trouble(what: &str, error: &io::Error) -> Trouble {
+    let reason = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "full",
+        io::ErrorKind::FileTooLarge => "file-too-large",
+        io::ErrorKind::ReadOnlyFilesystem => "read-only",
+        io::ErrorKind::PermissionDenied => "permission",
+        io::ErrorKind::NotFound => "missing",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "not-a-directory",
+        _ => "io",
+    };
+    Trouble { reason, detail: format!("{what}: {error}") }
+}
+
+/// Makes the engine's error of one of the operating system.
+pub(super) fn failed(what: &str, error: io::Error) -> Error {
+    Error::with_source(ErrorKind::Storage, format!("{what}: {error}"), error)
+}

@@ -1,0 +1,223 @@
+//! The disk's own thread: it opens the directory and keeps it in order, until the disk is dropped.
+
+use std::io;
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::condition::trouble;
+use super::owner::{Owner, TakeError};
+use super::{Inner, Phase, epoch, recency, scan};
+use crate::limits::{PROBE_PAUSE, RECENCY_PAUSE, ROUND};
+
+/// Calls the housekeeper, or ends it.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    state: Mutex<Call>,
+    rung: Condvar,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    #[default]
+    None,
+    Look,
+    Stop,
+}
+
+impl Bell {
+    pub(super) fn ring(&self) {
+        self.call(Call::Look);
+    }
+
+    pub(super) fn stop(&self) {
+        self.call(Call::Stop);
+    }
+
+    fn call(&self, call: Call) {
+        let mut state = self.state.lock();
+        if *state != Call::Stop {
+            *state = call;
+        }
+        self.rung.notify_all();
+    }
+
+    /// Waits for a call, and takes it; without one, for as long as a round.
+    fn wait(&self) -> Call {
+        let mut state = self.state.lock();
+        if *state == Call::None {
+            self.rung.wait_for(&mut state, ROUND);
+        }
+        let call = *state;
+        if call == Call::Look {
+            *state = Call::None;
+        }
+        call
+    }
+}
+
+/// When the housekeeper did what it does now and then, in monotonic time.
+#[derive(Debug)]
+struct Rounds {
+    saved_at: Duration,
+    probed_at: Duration,
+}
+
+/// Starts the housekeeper. Without a thread the disk stays closed, and says so.
+pub(super) fn start(inner: &Arc<Inner>) -> Option<JoinHandle<()>> {
+    let weak = Arc::downgrade(inner);
+    let started = thread::Builder::new().name("disk".to_owned()).spawn(move || run(&weak));
+    match started {
+        Ok(handle) => Some(handle),
+        Err(error) => {
+            let trouble = trouble("the disk's thread can not be started", &error);
+            inner.condition.lock().closed = Some(trouble);
+            None
+        }
+    }
+}
+
+fn run(disk: &Weak<Inner>) {
+    let Some(inner) = disk.upgrade() else { return };
+    let now = inner.clock.now();
+    let mut rounds = Rounds { saved_at: now, probed_at: now };
+    loop {
+        inner.keep_house(&mut rounds);
+        if inner.bell.wait() == Call::Stop {
+            break;
+        }
+    }
+    if inner.phase() == Phase::Ready {
+        inner.save_recency();
+    }
+}
+
+impl Inner {
+    /// Takes the directory, so that it can be looked through.
+    pub(super) fn take(&self) -> Result<(), TakeError> {
+        let taken = scan::make_directories(&self.root)
+            .map_err(TakeError::Failed)
+            .or_else(|error| self.accept_read_only(error))
+            .and_then(|()| Owner::take(&self.root, &self.holder.lock()));
+        let mut condition = self.condition.lock();
+        match taken {
+            Ok(owner) => {
+                *self.owner.lock() = Some(owner);
+                self.index.lock().raise_epoch(self.read_epoch());
+                condition.closed = None;
+                self.phase.send_replace(Phase::Scanning);
+                Ok(())
+            }
+            Err(error) => {
+                let what = "the data directory can not be used";
+                condition.closed = Some(match &error {
+                    TakeError::Failed(error) => trouble(what, error),
+                    TakeError::Held(holder) => meshmemo::Trouble {
+                        reason: "held",
+                        detail: format!("the data directory is held by {holder}"),
+                    },
+                });
+                Err(error)
+            }
+        }
+    }
+
+    /// What is there can be served, even if nothing can be added.
+    fn accept_read_only(&self, error: TakeError) -> Result<(), TakeError> {
+        match &error {
+            TakeError::Failed(cause)
+                if cause.kind() == io::ErrorKind::ReadOnlyFilesystem
+                    && self.root.join("obj").is_dir() =>
+            {
+                Ok(())
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// Reads the epoch. Where it can not be read, what was cleared was unlinked, most likely.
+    fn read_epoch(&self) -> u64 {
+        epoch::read(&self.root).unwrap_or_else(|error| {
+            tracing::error!(%error, "when the cache was last cleared can not be read");
+            0
+        })
+    }
+
+    fn keep_house(&self, rounds: &mut Rounds) {
+        if self.phase() == Phase::Ready && !self.is_there() {
+            self.close();
+        }
+        if self.phase() == Phase::Closed && self.take().is_err() {
+            return;
+        }
+        if self.phase() == Phase::Scanning {
+            self.scan();
+        }
+        self.expire(self.clock.wall());
+        if let Err(error) = self.unlink_waste() {
+            tracing::debug!(%error, "files that have left can not be unlinked yet");
+        }
+        let now = self.clock.now();
+        if now.saturating_sub(rounds.probed_at) >= PROBE_PAUSE {
+            rounds.probed_at = now;
+            self.probe();
+        }
+        if now.saturating_sub(rounds.saved_at) >= RECENCY_PAUSE {
+            rounds.saved_at = now;
+            self.save_recency();
+        }
+    }
+
+    /// Returns whether the directory is still the one that was taken.
+    fn is_there(&self) -> bool {
+        self.owner.lock().as_ref().is_some_and(Owner::is_intact)
+            && ["tmp", "obj", "quarantine"].iter().all(|name| self.root.join(name).is_dir())
+    }
+
+    /// Gives up a directory that was removed; nothing of it is there any more.
+    fn close(&self) {
+        tracing::error!(root = %self.root.display(), "the data directory was removed");
+        self.phase.send_replace(Phase::Closed);
+        *self.owner.lock() = None;
+        self.index.lock().lose();
+    }
+
+    /// Tries whether a disk that could not be written can be written again.
+    fn probe(&self) {
+        if self.condition.lock().write.is_none() {
+            return;
+        }
+        let path = self.root.join("tmp").join("probe");
+        let written = self.files.remove(&path).and_then(|()| {
+            let file = self.files.create(&path)?;
+            let written = self.files.write(&file, &[0; 4096]);
+            let synced = written.and_then(|()| self.files.sync_data(&file));
+            synced.and(self.files.close(file))
+        });
+        let removed = self.files.remove(&path);
+        match written.and(removed) {
+            Ok(()) => {
+                tracing::info!("the data directory can be written again");
+                self.condition.lock().write = None;
+            }
+            Err(error) => tracing::debug!(%error, "the data directory can not be written yet"),
+        }
+    }
+
+    /// Saves the order of use, if it has changed.
+    fn save_recency(&self) {
+        let (sequence, entries) = {
+            let mut index = self.index.lock();
+            if !std::mem::replace(&mut index.is_dirty, false) {
+                return;
+            }
+            let sequence = index.draw(self.clock.wall());
+            (sequence, index.in_order())
+        };
+        if let Err(error) = recency::write(&self.files, &self.root, sequence, &entries) {
+            tracing::warn!(%error, "the order of use can not be saved");
+        }
+    }
+}

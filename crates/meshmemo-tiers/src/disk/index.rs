@@ -1,0 +1,507 @@
+//! What the disk holds. Pure: no file is touched here.
+//!
+//! Entries and everything else of the [budget](super::budget) are at no moment more than it. Whoever
+//! owns the index holds its lock, and unlinks outside of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use meshmemo::{
+    Cause, Charge, Departed, Digest, ExactLru, Gone, Key, Limits, Listed, Selector, SlotIndex,
+    Summary, Ticket, Usage,
+};
+
+use super::budget::{Budget, Waste, WasteFile};
+use super::name::Name;
+use crate::limits::PAGE_ENTRIES;
+
+/// An entry on the disk.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) name: Name,
+    pub(super) summary: Arc<Summary>,
+    /// Bytes that its file takes on the disk.
+    pub(super) allocated: u64,
+    pub(super) hits: u64,
+    /// When it was last used, since the Unix epoch.
+    pub(super) last_used: Duration,
+}
+
+/// What became of a wish for room.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    Reserved,
+    /// It is more than there can ever be.
+    TooLarge,
+    /// These must be unlinked first.
+    Unlink(Vec<Waste>),
+    /// Others must give back what they hold.
+    Wait,
+}
+
+#[derive(Debug)]
+pub(super) struct Index {
+    lru: ExactLru<Kept>,
+    digests: HashMap<Digest, Vec<Key>>,
+    pub(super) budget: Budget,
+    quarantined_count: u64,
+    /// The last number drawn for a generation or an epoch.
+    sequence: u64,
+    epoch: u64,
+    /// Uses while the directories are still looked through.
+    early_uses: HashMap<Key, (u64, Duration)>,
+    /// Whether the order of use has changed since it was last saved.
+    pub(super) is_dirty: bool,
+}
+
+impl Index {
+    pub(super) fn new(max_bytes: u64) -> Self {
+        Self {
+            lru: ExactLru::new(Limits::UNLIMITED),
+            digests: HashMap::new(),
+            budget: Budget::new(max_bytes),
+            quarantined_count: 0,
+            sequence: 0,
+            epoch: 0,
+            early_uses: HashMap::new(),
+            is_dirty: false,
+        }
+    }
+
+    // What there is.
+
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            entries: self.lru.len() as u64,
+            bytes: self.taken(),
+            max_bytes: self.budget.max_bytes,
+            removals: self.lru.stats().removals,
+            quarantined: self.quarantined_count,
+        }
+    }
+
+    /// Finds a living entry by its key, and makes it the most recently used.
+    pub(super) fn use_key(&mut self, key: &Key, wall: Duration) -> Option<Name> {
+        self.expire(wall);
+        let at = self.find(key)?;
+        self.is_dirty = true;
+        let kept = self.lru.touch(at);
+        kept.hits += 1;
+        kept.last_used = wall;
+        Some(kept.name)
+    }
+
+    /// Finds a living entry by the digest of its bytes, and makes it the most recently used.
+    pub(super) fn use_digest(&mut self, digest: &Digest, wall: Duration) -> Option<Name> {
+        self.expire(wall);
+        let key = *self.digests.get(digest)?.first()?;
+        self.use_key(&key, wall)
+    }
+
+    /// Notes a use before the index is there.
+    pub(super) fn use_early(&mut self, key: Key, wall: Duration) {
+        let (hits, last_used) = self.early_uses.entry(key).or_default();
+        *hits += 1;
+        *last_used = wall;
+    }
+
+    /// Lists the entries behind a key, in the order of their keys, and says whether there are more.
+    pub(super) fn page(&self, after: Option<Key>) -> (Vec<Listed>, bool) {
+        let entries = self.lru.iter().map(|(_, slot)| &slot.item);
+        let mut rest: Vec<_> = entries.filter(|kept| Some(kept.name.key) > after).collect();
+        let has_more = rest.len() > PAGE_ENTRIES;
+        if has_more {
+            rest.select_nth_unstable_by_key(PAGE_ENTRIES, |kept| kept.name.key);
+            rest.truncate(PAGE_ENTRIES);
+        }
+        rest.sort_unstable_by_key(|kept| kept.name.key);
+        let listed = |kept: &Kept| Listed {
+            summary: Arc::clone(&kept.summary),
+            hits: kept.hits,
+            last_used: kept.last_used,
+        };
+        (rest.into_iter().map(listed).collect(), has_more)
+    }
+
+    /// Copies every entry, the least recently used first.
+    pub(super) fn in_order(&self) -> Vec<Kept> {
+        let mut entries: Vec<_> = self.lru.iter().map(|(_, slot)| slot.item.clone()).collect();
+        entries.reverse();
+        entries
+    }
+
+    // What comes in.
+
+    /// Draws the number of a generation or an epoch: higher than any before, and close to the wall
+    /// time, so that one drawn after a restart is higher too.
+    pub(super) fn draw(&mut self, wall: Duration) -> u64 {
+        let wall = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
+        self.sequence = wall.max(self.sequence.saturating_add(1));
+        self.sequence
+    }
+
+    /// Makes later numbers higher than `number`.
+    pub(super) fn see(&mut self, number: u64) {
+        self.sequence = self.sequence.max(number);
+    }
+
+    /// Reserves room, evicting what must leave for it.
+    pub(super) fn reserve(&mut self, bytes: u64) -> Room {
+        if bytes > self.budget.attainable() {
+            return Room::TooLarge;
+        }
+        if self.free() >= bytes {
+            self.budget.reserve(bytes);
+            return Room::Reserved;
+        }
+        while self.free() + self.budget.wasted() < bytes
+            && (self.evict() || self.budget.empty_quarantine())
+        {}
+        match self.budget.take_waste() {
+            waste if waste.is_empty() => Room::Wait,
+            waste => Room::Unlink(waste),
+        }
+    }
+
+    /// Takes an entry in whose file has its name already, in place of the one under its key, and
+    /// on the room that was reserved for it.
+    ///
+    /// # Errors
+    /// The entry, if it was removed while it was on its way.
+    pub(super) fn commit(
+        &mut self,
+        kept: Kept,
+        ticket: &Ticket,
+        wall: Duration,
+    ) -> Result<(), Kept> {
+        if !ticket.is_valid() || kept.name.generation < self.epoch {
+            return Err(kept);
+        }
+        self.expire(wall);
+        self.take_out(&kept.name.key, Cause::Replaced);
+        self.budget.give_back(kept.allocated);
+        self.take_in(kept, wall);
+        Ok(())
+    }
+
+    /// Takes in what was found in the directories, the least recently used first, and evicts what
+    /// is more than the budget.
+    pub(super) fn adopt(&mut self, found: Vec<Kept>, wall: Duration) {
+        let early_uses = std::mem::take(&mut self.early_uses);
+        let (mut used, unused): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|kept| early_uses.contains_key(&kept.name.key));
+        for kept in &mut used {
+            let (hits, last_used) = early_uses[&kept.name.key];
+            kept.hits += hits;
+            kept.last_used = last_used;
+        }
+        used.sort_by_key(|kept| kept.last_used);
+        for kept in unused.into_iter().chain(used) {
+            self.take_in(kept, wall);
+        }
+        self.expire(wall);
+        self.shrink();
+        self.is_dirty = true;
+    }
+
+    // What leaves.
+
+    /// Removes what `selector` selects.
+    pub(super) fn remove(&mut self, selector: &Selector) -> Vec<Gone> {
+        let selected: Vec<_> = match selector {
+            Selector::Key(key) => vec![*key],
+            _ => {
+                let entries = self.lru.iter().map(|(_, slot)| &slot.item.summary);
+                entries.filter(|it| selector.selects(it)).map(|it| it.key).collect()
+            }
+        };
+        let is_clear = *selector == Selector::All;
+        let cause = if is_clear { Cause::Cleared } else { Cause::Removed };
+        selected.into_iter().filter_map(|key| self.take_out(&key, cause)).collect()
+    }
+
+    /// Makes entries of generations below `epoch` gone for ever.
+    pub(super) fn raise_epoch(&mut self, epoch: u64) {
+        self.epoch = self.epoch.max(epoch);
+        self.see(epoch);
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Removes an entry whose file can not be served, if it is still the one that was found.
+    pub(super) fn forget(&mut self, name: &Name) {
+        if self.is_current(name) {
+            self.take_out(&name.key, Cause::Removed);
+        }
+    }
+
+    /// Leaves an entry's file to a newer version, if it is still the one that was found.
+    pub(super) fn let_be(&mut self, name: &Name) {
+        if let Some(allocated) = self.take_out_whole(name) {
+            self.budget.foreign += allocated;
+        }
+    }
+
+    /// Forgets everything that was in a directory which is not there any more, and unlinks nothing
+    /// of it: it may come back.
+    pub(super) fn lose(&mut self) {
+        while self.evict() {}
+        self.budget.lose();
+    }
+
+    /// Removes an entry whose file goes to the quarantine, and moves its bytes there; returns
+    /// whether it is still the one that was found.
+    pub(super) fn set_aside(&mut self, name: &Name) -> bool {
+        let Some(allocated) = self.take_out_whole(name) else { return false };
+        self.budget.quarantine(name.to_string(), allocated);
+        self.quarantined_count += 1;
+        true
+    }
+
+    /// Counts a file that was put aside before the index was there.
+    pub(super) fn count_quarantined(&mut self) {
+        self.quarantined_count += 1;
+    }
+
+    /// Removes every entry whose time is over.
+    pub(super) fn expire(&mut self, wall: Duration) {
+        let mut departed = Vec::new();
+        self.lru.expire(wall, &mut departed);
+        self.depart(departed);
+    }
+
+    /// Sets the budget, and evicts what is more than it.
+    pub(super) fn set_max_bytes(&mut self, max_bytes: u64) {
+        self.budget.max_bytes = max_bytes;
+        self.shrink();
+    }
+
+    fn taken(&self) -> u64 {
+        self.lru.bytes() + self.budget.taken()
+    }
+
+    fn free(&self) -> u64 {
+        self.budget.max_bytes.saturating_sub(self.taken())
+    }
+
+    fn shrink(&mut self) {
+        while self.taken() - self.budget.wasted() > self.budget.max_bytes
+            && (self.evict() || self.budget.empty_quarantine())
+        {}
+    }
+
+    fn evict(&mut self) -> bool {
+        let mut departed = Vec::new();
+        let was_there = self.lru.evict(Cause::SizeBytes, &mut departed);
+        self.depart(departed);
+        was_there
+    }
+
+    fn take_in(&mut self, kept: Kept, wall: Duration) {
+        let Kept { name, allocated, .. } = kept;
+        let charge = Charge {
+            bytes: allocated,
+            cost_seconds: kept.summary.cost.as_secs_f64(),
+            deadline: kept.summary.expires,
+        };
+        self.see(name.generation);
+        let mut departed = Vec::new();
+        let taken = self.lru.insert(hash(&name.key), kept, charge, wall, &mut departed);
+        taken.expect("the list of entries has no limits of its own");
+        self.digests.entry(name.digest).or_default().push(name.key);
+        self.is_dirty = true;
+    }
+
+    fn take_out(&mut self, key: &Key, cause: Cause) -> Option<Gone> {
+        let at = self.find(key)?;
+        let size_bytes = self.lru.slot(at).item.summary.size_bytes;
+        let mut departed = Vec::new();
+        self.lru.remove(at, cause, &mut departed);
+        self.depart(departed);
+        Some(Gone { key: *key, size_bytes })
+    }
+
+    /// Removes an entry whose file is not unlinked, if it is still the one that was found; returns
+    /// the bytes that it took.
+    fn take_out_whole(&mut self, name: &Name) -> Option<u64> {
+        if !self.is_current(name) {
+            return None;
+        }
+        self.take_out(&name.key, Cause::Removed);
+        Some(self.budget.take_back_last())
+    }
+
+    fn depart(&mut self, departed: Departed<Kept>) {
+        for (Kept { name, allocated, .. }, _) in departed {
+            if let Some(keys) = self.digests.get_mut(&name.digest) {
+                keys.retain(|key| *key != name.key);
+                if keys.is_empty() {
+                    self.digests.remove(&name.digest);
+                }
+            }
+            self.budget.discard(Waste { file: WasteFile::Entry(name), allocated });
+            self.is_dirty = true;
+        }
+    }
+
+    fn find(&self, key: &Key) -> Option<SlotIndex> {
+        let mut candidates = self.lru.candidates(hash(key));
+        candidates.find(|(_, kept)| kept.name.key == *key).map(|(at, _)| at)
+    }
+
+    fn is_current(&self, name: &Name) -> bool {
+        self.find(&name.key).is_some_and(|at| self.lru.slot(at).item.name == *name)
+    }
+
+    /// Recounts everything; panics where two books disagree.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn validate(&self) {
+        self.lru.validate();
+        let kept: Vec<_> = self.lru.iter().map(|(_, slot)| &slot.item).collect();
+        assert_eq!(self.lru.bytes(), kept.iter().map(|kept| kept.allocated).sum::<u64>());
+        assert_eq!(self.digests.values().map(Vec::len).sum::<usize>(), kept.len());
+        for kept in kept {
+            assert!(self.digests[&kept.name.digest].contains(&kept.name.key));
+            assert!(kept.name.generation >= self.epoch && kept.name.generation <= self.sequence);
+        }
+        self.budget.validate();
+        let max_bytes = self.budget.max_bytes;
+        let is_within = self.taken() <= max_bytes.max(self.budget.foreign);
+        assert!(is_within, "{} of {max_bytes} bytes are taken", self.taken());
+    }
+}
+
+/// Keys are digests: any eight of their bytes are as good as a hash.
+fn hash(key: &Key) -> u64 {
+    let bytes = key.as_bytes();
+    u64::from_le_bytes(bytes[8..16].try_into().expect("eight bytes are eight bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WALL: Duration = Duration::from_secs(1_790_000_000);
+
+    fn kept(n: u8, allocated: u64, generation: u64) -> Kept {
+        let key = Key::from_bytes([n; 32]);
+        let digest = Digest::of(&[n]);
+        let summary = Summary {
+            key,
+            digest,
+            size_bytes: allocated,
+            namespace: "".into(),
+            model_id: "".into(),
+            variant: "glb".into(),
+            label: "".into(),
+            media_type: "".into(),
+            cost: Duration::ZERO,
+            created: WALL,
+            expires: None,
+        };
+        Kept {
+            name: Name { key, digest, payload_bytes: allocated, generation },
+            summary: Arc::new(summary),
+            allocated,
+            hits: 0,
+            last_used: WALL,
+        }
+    }
+
+    fn put(index: &mut Index, n: u8, allocated: u64) {
+        loop {
+            match index.reserve(allocated) {
+                Room::Reserved => break,
+                Room::Unlink(waste) => waste.iter().for_each(|waste| index.budget.unlinked(waste)),
+                other => panic!("{other:?}"),
+            }
+        }
+        let generation = index.draw(WALL);
+        index.commit(kept(n, allocated, generation), &Ticket::new(), WALL).unwrap();
+        index.validate();
+    }
+
+    fn has(index: &mut Index, n: u8) -> bool {
+        index.use_key(&Key::from_bytes([n; 32]), WALL).is_some()
+    }
+
+    #[test]
+    fn the_least_recently_used_leaves_for_room_and_its_bytes_are_taken_until_it_is_unlinked() {
+        let mut index = Index::new(100);
+        (1..=3).for_each(|n| put(&mut index, n, 30));
+        assert!(has(&mut index, 1));
+        let Room::Unlink(waste) = index.reserve(30) else { panic!("there is not that much room") };
+        assert!(matches!(&waste[..], [Waste { file: WasteFile::Entry(name), allocated: 30 }]
+            if name.key == Key::from_bytes([2; 32])));
+        assert_eq!(index.reserve(30), Room::Wait, "it is still there");
+        index.budget.unlinked(&waste[0]);
+        assert_eq!(index.reserve(30), Room::Reserved);
+        index.validate();
+        assert_eq!(index.reserve(101), Room::TooLarge);
+        assert!(has(&mut index, 1) && !has(&mut index, 2) && has(&mut index, 3));
+    }
+
+    #[test]
+    fn what_others_have_reserved_is_waited_for() {
+        let mut index = Index::new(100);
+        assert_eq!(index.reserve(60), Room::Reserved);
+        assert_eq!(index.reserve(60), Room::Wait);
+        index.budget.give_back(60);
+        assert_eq!(index.reserve(60), Room::Reserved);
+    }
+
+    #[test]
+    fn an_entry_that_was_cleared_on_its_way_does_not_come_in() {
+        let mut index = Index::new(100);
+        assert_eq!(index.reserve(10), Room::Reserved);
+        let early = index.draw(WALL);
+        let epoch = index.draw(WALL);
+        index.raise_epoch(epoch);
+        assert!(index.commit(kept(1, 10, early), &Ticket::new(), WALL).is_err());
+        let late = index.draw(WALL);
+        assert!(index.commit(kept(1, 10, late), &Ticket::new(), WALL).is_ok());
+        index.validate();
+    }
+
+    #[test]
+    fn numbers_rise_even_if_the_clock_is_set_back() {
+        let mut index = Index::new(100);
+        let first = index.draw(WALL);
+        assert!(index.draw(Duration::ZERO) > first);
+        index.see(first + 10);
+        assert_eq!(index.draw(WALL), first + 11);
+    }
+
+    #[test]
+    fn the_quarantine_is_bounded_and_leaves_before_room_is_refused() {
+        let mut index = Index::new(1_600);
+        for n in 0..100 {
+            put(&mut index, n, 2);
+            let name = index.use_key(&Key::from_bytes([n; 32]), WALL).unwrap();
+            assert!(index.set_aside(&name));
+            index.validate();
+        }
+        assert_eq!(index.budget.quarantine_len(), 50, "a sixteenth of the budget");
+        assert_eq!(index.usage().quarantined, 100);
+        put(&mut index, 200, 1_600);
+        assert_eq!(index.budget.quarantine_len(), 0);
+    }
+
+    #[test]
+    fn what_is_found_is_taken_in_by_its_last_use_and_evicted_down_to_the_budget() {
+        let mut index = Index::new(100);
+        index.use_early(Key::from_bytes([1; 32]), WALL);
+        index.adopt((1..=5).map(|n| kept(n, 30, 7)).collect(), WALL);
+        let waste = index.budget.take_waste();
+        assert_eq!(waste.len(), 2);
+        for waste in &waste {
+            index.budget.unlinked(waste);
+        }
+        index.validate();
+        assert!(has(&mut index, 1), "it was used since");
+        assert!(!has(&mut index, 2) && !has(&mut index, 3) && has(&mut index, 4));
+    }
+}

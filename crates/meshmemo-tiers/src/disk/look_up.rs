@@ -1,0 +1,186 @@
+//! A look-up: from the index to a file that is what it says, or to the reason why there is none.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use meshmemo::{Address, Digest, ErrorKind, Key, MissReason, Opened, Result};
+
+use super::condition::{failed, trouble};
+use super::name::{Name, directory};
+use super::reading::Reading;
+use super::sealed::{Sealed, Unsealed};
+use super::{Inner, Phase, blocking};
+use crate::limits::{DIGEST_WAIT, PIECE_BYTES};
+
+const UNREADABLE: &str = "an entry can not be read";
+
+/// What is read of an entry in the same step in which it is opened.
+#[derive(Debug, Clone, Copy)]
+enum Ahead {
+    Nothing,
+    FirstPiece,
+}
+
+impl Ahead {
+    /// What is looked up by its key is read from the beginning; by its digest, ranges are asked for.
+    fn of(address: &Address) -> Self {
+        match address {
+            Address::Key(_) => Self::FirstPiece,
+            Address::Digest(_) => Self::Nothing,
+        }
+    }
+}
+
+impl Inner {
+    pub(super) async fn open(self: &Arc<Self>, address: Address) -> Result<Opened> {
+        if let Address::Digest(_) = address
+            && self.phase() == Phase::Scanning
+            && !self.ready(DIGEST_WAIT).await
+        {
+            return Ok(Opened::Miss(MissReason::NotReady));
+        }
+        match self.phase() {
+            Phase::Closed => {
+                self.wait_until_ready(DIGEST_WAIT).await?;
+                Ok(Opened::Miss(MissReason::NotReady))
+            }
+            Phase::Scanning => match address {
+                Address::Key(key) => self.on_pool(move |inner| inner.look_up_early(&key)).await,
+                Address::Digest(_) => Ok(Opened::Miss(MissReason::NotReady)),
+            },
+            Phase::Ready => match self.find(address) {
+                Some(name) => {
+                    let ahead = Ahead::of(&address);
+                    self.on_pool(move |inner| inner.look_up(&name, ahead)).await
+                }
+                None => Ok(Opened::Miss(MissReason::Absent)),
+            },
+        }
+    }
+
+    fn find(&self, address: Address) -> Option<Name> {
+        let wall = self.clock.wall();
+        let mut index = self.index.lock();
+        match address {
+            Address::Key(key) => index.use_key(&key, wall),
+            Address::Digest(digest) => index.use_digest(&digest, wall),
+        }
+    }
+
+    async fn on_pool(
+        self: &Arc<Self>,
+        look_up: impl FnOnce(&Arc<Self>) -> Result<Opened> + Send + 'static,
+    ) -> Result<Opened> {
+        let permit = Arc::clone(&self.readers).acquire_owned().await;
+        let permit = permit.expect("the readers' places are never closed");
+        let inner = Arc::clone(self);
+        blocking(move || {
+            let _permit = permit;
+            look_up(&inner)
+        })
+        .await
+    }
+
+    /// Opens a file that the index names.
+    fn look_up(self: &Arc<Self>, name: &Name, ahead: Ahead) -> Result<Opened> {
+        match self.unseal(name, ahead) {
+            Ok((sealed, beginning)) => {
+                self.condition.lock().read = None;
+                Ok(self.hit(*name, sealed, beginning))
+            }
+            Err(Unsealed::Missing) => {
+                self.index.lock().forget(name);
+                self.bell.ring();
+                Ok(Opened::Miss(MissReason::Absent))
+            }
+            Err(Unsealed::Newer) => {
+                self.index.lock().let_be(name);
+                Ok(Opened::Miss(MissReason::Unreadable))
+            }
+            Err(Unsealed::Corrupt(what)) => {
+                self.set_aside(name, &what);
+                Ok(Opened::Miss(MissReason::Corrupt))
+            }
+            Err(Unsealed::Failed(error)) => {
+                self.condition.lock().read = Some(trouble(UNREADABLE, &error));
+                Err(failed(UNREADABLE, error))
+            }
+        }
+    }
+
+    /// Looks for a key in its directory, before the index is there. Nothing is changed by it: what
+    /// is corrupt or over is dealt with when the index is.
+    fn look_up_early(self: &Arc<Self>, key: &Key) -> Result<Opened> {
+        let names = self.names_of(key).map_err(|error| failed(UNREADABLE, error))?;
+        let mut reason = MissReason::Absent;
+        for name in names {
+            match self.unseal(&name, Ahead::FirstPiece) {
+                Ok((sealed, beginning)) => {
+                    let wall = self.clock.wall();
+                    self.index.lock().use_early(*key, wall);
+                    return Ok(self.hit(name, sealed, beginning));
+                }
+                Err(Unsealed::Missing) => {}
+                Err(Unsealed::Newer) => reason = MissReason::Unreadable,
+                Err(Unsealed::Corrupt(_)) => reason = MissReason::Corrupt,
+                Err(Unsealed::Failed(error)) => return Err(failed(UNREADABLE, error)),
+            }
+        }
+        Ok(Opened::Miss(reason))
+    }
+
+    /// Lists the files of a key that were not cleared, the highest generation first.
+    fn names_of(&self, key: &Key) -> io::Result<Vec<Name>> {
+        let epoch = self.index.lock().epoch();
+        let mut names = Vec::new();
+        for entry in self.files.list(&self.directory(key))?.into_iter().flatten() {
+            let name = entry?.file_name().to_str().and_then(|name| name.parse::<Name>().ok());
+            names.extend(name.filter(|name| name.key == *key && name.generation >= epoch));
+        }
+        names.sort_by_key(|name| std::cmp::Reverse(name.generation));
+        Ok(names)
+    }
+
+    /// Opens a file, and reads and verifies as much of it as is wanted at once.
+    fn unseal(&self, name: &Name, ahead: Ahead) -> std::result::Result<(Sealed, Bytes), Unsealed> {
+        let sealed = Sealed::open(&self.files, &self.path(name), name)?;
+        let beginning = match ahead {
+            Ahead::Nothing => Bytes::new(),
+            Ahead::FirstPiece => {
+                let first_piece = 0..sealed.footer.meta.size_bytes.min(PIECE_BYTES);
+                sealed.read_chunks(&self.files, &first_piece)?.into()
+            }
+        };
+        Ok((sealed, beginning))
+    }
+
+    fn hit(self: &Arc<Self>, name: Name, sealed: Sealed, beginning: Bytes) -> Opened {
+        if sealed.footer.meta.is_expired(self.clock.wall()) {
+            return Opened::Miss(MissReason::Expired);
+        }
+        Opened::Hit(Arc::new(Reading::new(self, name, sealed, beginning)))
+    }
+
+    /// Puts a file aside that is not what was written, unless another one has its place already.
+    pub(super) fn set_aside(&self, name: &Name, what: &str) {
+        let _turn = self.turns[usize::from(directory(&name.key))].lock();
+        if !self.index.lock().set_aside(name) {
+            return;
+        }
+        tracing::error!(key = %name.key, "an entry is corrupt and goes to the quarantine: {what}");
+        let aside = self.root.join("quarantine").join(name.to_string());
+        if let Err(error) = self.files.rename(&self.path(name), &aside) {
+            tracing::error!(%error, "the corrupt entry stays where it is");
+        }
+        if let Err(error) = self.unlink_waste() {
+            tracing::error!(%error, "the quarantine can not be emptied");
+        }
+    }
+
+    /// Says that what was found by this digest is not to be had, to those who write about it.
+    pub(super) fn corrupt(digest: &Digest, what: &str) -> meshmemo::Error {
+        let message = format!("the stored model {digest} is not what was written: {what}");
+        meshmemo::Error::new(ErrorKind::Corrupt, message)
+    }
+}

@@ -1,0 +1,248 @@
+//! The start: what is in the directories becomes the index.
+//!
+//! Files that the saved order of use knows are taken by their names; the footers of the others are
+//! read. Of two files of a key the one with the higher generation holds. What is no entry, and what
+//! a newer version wrote, stays where it is and is counted.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use meshmemo::{Key, Summary};
+use parking_lot::Mutex;
+
+use super::budget::{Waste, WasteFile};
+use super::condition::trouble;
+use super::fs::allocated;
+use super::index::Kept;
+use super::name::{Name, directory};
+use super::recency::{self, Recency};
+use super::sealed::{Sealed, Unsealed};
+use super::{Inner, Phase, directory_at};
+use crate::limits::SCANNERS_MAX;
+
+/// What was found in the directories.
+#[derive(Debug, Default)]
+struct Found {
+    /// Entries with their places in the saved order of use; `None` for those it does not know.
+    entries: Vec<(Option<usize>, Kept)>,
+    waste: Vec<Waste>,
+    corrupt: Vec<(Name, u64, String)>,
+    /// What is no entry, or not this version's: how many files, and their bytes.
+    foreign_count: u64,
+    foreign: u64,
+    failure: Option<io::Error>,
+}
+
+impl Inner {
+    /// Looks through the directories, and lets the index have what is there.
+    pub(super) fn scan(&self) {
+        let started_at = self.clock.now();
+        let recency = recency::read(&self.root);
+        let found = self.look_through(&recency);
+        let count = found.entries.len();
+        self.empty_tmp();
+        let aside = self.list_quarantine();
+        self.take_in(&recency, found, aside);
+        if let Err(error) = self.unlink_waste() {
+            tracing::warn!(%error, "files that have left can not be unlinked yet");
+        }
+        self.phase.send_replace(Phase::Ready);
+        let took = self.clock.now().saturating_sub(started_at);
+        tracing::info!(entries = count, ?took, "the data directory is looked through");
+    }
+
+    fn look_through(&self, recency: &Recency) -> Found {
+        let next = AtomicUsize::new(0);
+        let all = Mutex::new(Found::default());
+        let scanners = thread::available_parallelism().map_or(1, usize::from).min(SCANNERS_MAX);
+        thread::scope(|scope| {
+            for _ in 0..scanners {
+                scope.spawn(|| {
+                    let mut found = Found::default();
+                    while let Ok(directory) = u8::try_from(next.fetch_add(1, Ordering::Relaxed)) {
+                        if let Err(error) = self.look_into(directory, recency, &mut found) {
+                            found.failure = Some(error);
+                        }
+                    }
+                    all.lock().merge(found);
+                });
+            }
+        });
+        all.into_inner().with_the_highest_generations()
+    }
+
+    fn look_into(&self, directory: u8, recency: &Recency, found: &mut Found) -> io::Result<()> {
+        let path = directory_at(&self.root, directory);
+        for file in self.files.list(&path)?.into_iter().flatten() {
+            let file = file?;
+            let file_bytes = match file.metadata() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                metadata => metadata?.len(),
+            };
+            match entry_name(&file.file_name(), directory) {
+                Some(name) => self.judge(name, file_bytes, recency, found),
+                None => found.leave(file_bytes),
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides what a file is by its name, and if need be by its footer.
+    fn judge(&self, name: Name, file_bytes: u64, recency: &Recency, found: &mut Found) {
+        let waste = Waste { file: WasteFile::Entry(name), allocated: allocated(file_bytes) };
+        if name.generation < self.index.lock().epoch() {
+            found.waste.push(waste);
+            return;
+        }
+        if let Some((place, kept)) = recency.rows.get(&name)
+            && kept.allocated == waste.allocated
+        {
+            found.entries.push((Some(*place), kept.clone()));
+            return;
+        }
+        match Sealed::open(&self.files, &self.path(&name), &name) {
+            Ok(sealed) => {
+                let summary = Arc::new(Summary::from(&sealed.footer.meta));
+                let last_used = summary.created;
+                let allocated = waste.allocated;
+                found.entries.push((None, Kept { name, summary, allocated, hits: 0, last_used }));
+            }
+            Err(Unsealed::Missing) => {}
+            Err(Unsealed::Newer) => found.leave(file_bytes),
+            Err(Unsealed::Corrupt(what)) => found.corrupt.push((name, waste.allocated, what)),
+            Err(Unsealed::Failed(error)) => {
+                found.leave(file_bytes);
+                found.failure = Some(error);
+            }
+        }
+    }
+
+    fn take_in(&self, recency: &Recency, mut found: Found, aside: Vec<(String, u64)>) {
+        // Those that the saved order does not know came after it was saved, in the order in which
+        // they were written.
+        let order = |(place, kept): &(Option<usize>, Kept)| {
+            (place.unwrap_or(usize::MAX), kept.name.generation)
+        };
+        found.entries.sort_by_key(order);
+        let corrupt = self.move_aside(found.corrupt);
+        let (count, foreign) = (found.foreign_count, found.foreign);
+        {
+            let mut index = self.index.lock();
+            index.see(recency.sequence);
+            index.budget.foreign = foreign;
+            for waste in found.waste {
+                index.budget.discard(waste);
+            }
+            for (file, allocated) in aside.into_iter().chain(corrupt) {
+                index.budget.quarantine(file, allocated);
+            }
+            let entries = found.entries.into_iter().map(|(_, kept)| kept).collect();
+            index.adopt(entries, self.clock.wall());
+        }
+        let mut condition = self.condition.lock();
+        condition.read = found.failure.as_ref().map(|error| trouble("a directory", error));
+        condition.room = (count > 0).then(|| meshmemo::Trouble {
+            reason: "foreign-files",
+            detail: format!(
+                "{count} files below `obj` are no entries of this version: they stay, and take \
+                 {foreign} bytes of the budget"
+            ),
+        });
+    }
+
+    /// Moves files to the quarantine; returns those that went there.
+    fn move_aside(&self, corrupt: Vec<(Name, u64, String)>) -> Vec<(String, u64)> {
+        let mut aside = Vec::new();
+        for (name, allocated, what) in corrupt {
+            tracing::error!(key = %name.key, "an entry is corrupt and goes to the quarantine: {what}");
+            let to = self.root.join("quarantine").join(name.to_string());
+            match self.files.rename(&self.path(&name), &to) {
+                Ok(()) => aside.push((name.to_string(), allocated)),
+                Err(error) => tracing::error!(%error, "the corrupt entry stays where it is"),
+            }
+            self.index.lock().count_quarantined();
+        }
+        aside
+    }
+
+    /// Lists the quarantine, the oldest first.
+    fn list_quarantine(&self) -> Vec<(String, u64)> {
+        let mut aside = Vec::new();
+        let files = self.files.list(&self.root.join("quarantine")).ok().flatten();
+        for file in files.into_iter().flatten().flatten() {
+            if let (Ok(metadata), Ok(name)) = (file.metadata(), file.file_name().into_string()) {
+                aside.push((metadata.modified().ok(), name, allocated(metadata.len())));
+            }
+        }
+        aside.sort();
+        aside.into_iter().map(|(_, name, allocated)| (name, allocated)).collect()
+    }
+
+    /// Removes what was on its way when the last owner ended.
+    fn empty_tmp(&self) {
+        let files = self.files.list(&self.root.join("tmp")).ok().flatten();
+        for file in files.into_iter().flatten().flatten() {
+            if let Err(error) = self.files.remove(&file.path()) {
+                tracing::warn!(%error, path = %file.path().display(), "a left-over file stays");
+            }
+        }
+    }
+}
+
+impl Found {
+    fn merge(&mut self, other: Self) {
+        self.entries.extend(other.entries);
+        self.waste.extend(other.waste);
+        self.corrupt.extend(other.corrupt);
+        self.foreign_count += other.foreign_count;
+        self.foreign += other.foreign;
+        self.failure = self.failure.take().or(other.failure);
+    }
+
+    fn leave(&mut self, file_bytes: u64) {
+        self.foreign_count += 1;
+        self.foreign += allocated(file_bytes);
+    }
+
+    /// Lets of several files of a key only the one with the highest generation hold: a process that
+    /// ended between a replacement and the removal of what it replaced has left both.
+    fn with_the_highest_generations(mut self) -> Self {
+        let mut highest: HashMap<Key, u64> = HashMap::new();
+        for (_, kept) in &self.entries {
+            let generation = highest.entry(kept.name.key).or_default();
+            *generation = kept.name.generation.max(*generation);
+        }
+        let is_highest = |kept: &Kept| highest[&kept.name.key] == kept.name.generation;
+        let (entries, replaced) = self.entries.into_iter().partition(|(_, kept)| is_highest(kept));
+        let replaced: Vec<(Option<usize>, Kept)> = replaced;
+        self.entries = entries;
+        self.waste.extend(replaced.into_iter().map(|(_, kept)| Waste {
+            file: WasteFile::Entry(kept.name),
+            allocated: kept.allocated,
+        }));
+        self
+    }
+}
+
+/// Returns the name of an entry that is where it belongs.
+pub(super) fn entry_name(file: &OsStr, in_directory: u8) -> Option<Name> {
+    let name: Name = file.to_str()?.parse().ok()?;
+    (directory(&name.key) == in_directory).then_some(name)
+}
+
+/// Makes the directories that must be there.
+pub(super) fn make_directories(root: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(root)?;
+    for name in ["tmp", "obj", "quarantine"] {
+        match std::fs::create_dir(root.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
+    }
+    Ok(())
+}

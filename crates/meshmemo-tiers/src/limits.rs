@@ -1,0 +1,48 @@
+//! The named bounds of the tiers: whatever waits, queues or grows here stops at one of these.
+
+use std::time::Duration;
+
+/// Bytes that a payload is read in at a time: one step of the blocking pool.
+pub(crate) const PIECE_BYTES: u64 = 8 << 20;
+
+/// Bytes that a footer may have: with chunks of 1 MiB, enough for a payload of 1 TiB.
+pub(crate) const FOOTER_MAX_BYTES: u32 = 16 << 20;
+
+/// How many entries are written at a time; the next one waits.
+pub(crate) const WRITERS_MAX: usize = 4;
+
+/// How many files are opened or read at a time; the next one waits.
+pub(crate) const READERS_MAX: usize = 64;
+
+/// How many threads look through the directories at the start.
+pub(crate) const SCANNERS_MAX: usize = 4;
+
+/// How long a write waits for the bytes that others have reserved.
+pub(crate) const ROOM_WAIT: Duration = Duration::from_secs(20);
+
+/// How long a call that needs the whole index waits for it at the start.
+pub(crate) const READY_WAIT: Duration = Duration::from_secs(50);
+
+/// How long a look-up by digest, which needs the whole index, waits for it at the start.
+pub(crate) const DIGEST_WAIT: Duration = Duration::from_secs(4);
+
+/// How many files the quarantine keeps; the oldest leaves for the next one.
+pub(crate) const QUARANTINE_FILES_MAX: usize = 64;
+
+/// Which part of the budget the quarantine may take.
+pub(crate) const QUARANTINE_SHARE: u64 = 16;
+
+/// How many entries one page of a listing holds.
+pub(crate) const PAGE_ENTRIES: usize = 4096;
+
+/// How often the housekeeper looks around, unless it is called.
+pub(crate) const ROUND: Duration = Duration::from_secs(1);
+
+/// How long the order of use may go without being saved.
+pub(crate) const RECENCY_PAUSE: Duration = Duration::from_mins(1);
+
+/// How long a disk that could not be written rests before it is tried again.
+pub(crate) const PROBE_PAUSE: Duration = Duration::from_secs(2);
+
+/// Bytes that a saved order of use may have; a larger one is not read.
+pub(crate) const RECENCY_MAX_BYTES: u64 = 1 << 30;

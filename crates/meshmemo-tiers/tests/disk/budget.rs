@@ -1,0 +1,148 @@
+//! The budget: never exceeded, by the oldest first, and counted in what files take on the disk.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use meshmemo::{Cause, MissReason, Put, Tier};
+use meshmemo_tiers::Durability;
+
+use crate::room::{Room, body};
+
+const MIB: usize = 1 << 20;
+
+/// Adds up what the files below a directory take on the disk.
+fn allocated(directory: &Path) -> u64 {
+    let mut bytes = 0;
+    for file in fs::read_dir(directory).into_iter().flatten() {
+        let Ok(file) = file else { continue };
+        let Ok(metadata) = file.metadata() else { continue };
+        bytes += if metadata.is_dir() { allocated(&file.path()) } else { metadata.blocks() * 512 };
+    }
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_budget_holds_at_every_moment_of_concurrent_writes() {
+    let room = Room::with(10 << 20, Durability::None).await;
+    let (obj, tmp) = (room.root().join("obj"), room.root().join("tmp"));
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    let highest = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut highest = 0;
+            while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                highest = highest.max(allocated(&obj) + allocated(&tmp));
+                assert!(room.usage().bytes <= 10 << 20);
+            }
+            highest
+        });
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                for round in 0..30 {
+                    let entries: Vec<_> = (0..6)
+                        .map(|n| room.entry(&format!("{round} {n}"), body(n * MIB / 2 + 1, 1)))
+                        .collect();
+                    let puts = entries.iter().map(|entry| room.put(entry));
+                    let puts = futures_util::future::join_all(puts).await;
+                    assert!(puts.iter().all(|put| *put == Put::Stored), "{puts:?}");
+                }
+            });
+        });
+        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+        watch.join().unwrap()
+    });
+    // Files that are read one after the other are not one moment: a file that got its name between
+    // the two directories is seen twice.
+    assert!(highest <= (10 << 20) + (4 << 20), "{highest} bytes were there");
+    room.disk().validate();
+    assert!(allocated(&obj) <= 10 << 20);
+    assert!(room.usage().removals.of(Cause::SizeBytes) > 100);
+}
+
+#[tokio::test]
+async fn the_least_recently_used_leaves_first_and_a_use_in_memory_counts() {
+    let room = Room::with(4 << 20, Durability::None).await;
+    let entries: Vec<_> =
+        ["a", "b", "c"].iter().map(|name| room.entry(name, body(MIB, 1))).collect();
+    for entry in &entries {
+        room.put(entry).await;
+        room.clock.advance(Duration::from_secs(1));
+    }
+    room.disk().touch(entries[0].meta_key());
+    assert!(room.has(&entries[1]).await);
+    room.put(&room.entry("d", body(MIB, 1))).await;
+    assert!(!room.has(&entries[2]).await, "the oldest use");
+    assert!(room.has(&entries[0]).await && room.has(&entries[1]).await);
+}
+
+#[tokio::test]
+async fn what_is_larger_than_the_budget_is_refused_and_evicts_nothing() {
+    let room = Room::with(2 << 20, Durability::None).await;
+    let small = room.entry("small", body(MIB, 1));
+    room.put(&small).await;
+    assert_eq!(room.put(&room.entry("large", body(2 * MIB, 1))).await, Put::TooLarge);
+    assert!(room.has(&small).await);
+    assert!(room.tmp().is_empty());
+    room.disk().validate();
+}
+
+#[tokio::test]
+async fn a_lower_budget_evicts_before_it_returns() {
+    let room = Room::with(10 << 20, Durability::None).await;
+    for n in 0..6_u64 {
+        room.put(&room.entry(&n.to_string(), body(MIB, n))).await;
+    }
+    room.disk().set_max_bytes(3 << 20).await.unwrap();
+    assert!(allocated(&room.root()) <= 3 << 20);
+    assert_eq!(room.usage().entries, 2);
+    room.disk().validate();
+}
+
+#[tokio::test]
+async fn a_lower_budget_at_the_next_start_evicts_down_and_starts() {
+    let mut room = Room::with(10 << 20, Durability::None).await;
+    let entries: Vec<_> = (0..6_u64).map(|n| room.entry(&n.to_string(), body(MIB, n))).collect();
+    for entry in &entries {
+        room.put(entry).await;
+    }
+    assert!(room.has(&entries[0]).await);
+    room.max_bytes = 3 << 20;
+    room.open().await;
+    assert_eq!(room.usage().entries, 2);
+    assert!(room.has(&entries[0]).await && room.has(&entries[5]).await, "the last uses");
+    room.disk().validate();
+    // Lower than any entry.
+    room.max_bytes = 4096;
+    room.open().await;
+    assert_eq!(room.usage().entries, 0);
+    assert_eq!(room.put(&room.entry("tiny", "")).await, Put::Stored);
+}
+
+#[tokio::test]
+async fn what_is_over_leaves_by_itself() {
+    let room = Room::new().await;
+    let mut entry = room.entry("cup", "bytes");
+    let expires = meshmemo::Clock::wall(&room.clock) + Duration::from_secs(5);
+    let meta = meshmemo::Meta { expires: Some(expires), ..entry_meta(&entry) };
+    entry = meshmemo::Entry::whole(meta, entry.body().clone()).unwrap();
+    room.put(&entry).await;
+    room.clock.advance(Duration::from_secs(5));
+    room.until(|room| room.files().is_empty()).await;
+    assert_eq!(room.usage().removals.of(Cause::Expired), 1);
+    assert_eq!(room.get(entry.meta_key()).await.unwrap_err(), MissReason::Absent);
+}
+
+fn entry_meta(entry: &meshmemo::Entry) -> meshmemo::Meta {
+    meshmemo::Stored::meta(entry).clone()
+}
+
+trait MetaKey {
+    fn meta_key(&self) -> meshmemo::Key;
+}
+
+impl MetaKey for meshmemo::Entry {
+    fn meta_key(&self) -> meshmemo::Key {
+        meshmemo::Stored::meta(self).key
+    }
+}

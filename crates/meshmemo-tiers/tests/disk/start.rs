@@ -1,0 +1,167 @@
+//! A start: what was there is there again, and what is not this version's stays where it is.
+
+use std::fs;
+use std::time::Duration;
+
+use meshmemo::{Address, Health, MissReason, Opened, Selector, Stored, Tier};
+use meshmemo_tiers::{Disk, Durability, Holder, OpenError, holder};
+
+use crate::room::{Room, body};
+
+#[tokio::test]
+async fn entries_and_their_order_of_use_survive_a_restart() {
+    let mut room = Room::with(1 << 30, Durability::None).await;
+    let entries: Vec<_> =
+        (0..5_u64).map(|n| room.entry(&n.to_string(), body(1 << 20, n))).collect();
+    for entry in &entries {
+        room.put(entry).await;
+        room.clock.advance(Duration::from_secs(1));
+    }
+    assert!(room.has(&entries[1]).await);
+    room.max_bytes = 3 << 20;
+    room.open().await;
+    assert!(room.has(&entries[1]).await && room.has(&entries[4]).await);
+    assert_eq!(room.usage().entries, 2, "the others were used longer ago");
+    let listed = room.disk().list(None).await.unwrap().entries;
+    assert!(listed.iter().any(|listed| listed.hits == 2), "{listed:?}");
+    room.disk().validate();
+}
+
+#[tokio::test]
+async fn the_files_are_the_truth_and_the_order_of_use_is_a_hint() {
+    for damage in ["removed", "cut", "changed"] {
+        let mut room = Room::new().await;
+        let (cup, vase) = (room.entry("cup", "the cup"), room.entry("vase", "the vase"));
+        room.put(&cup).await;
+        room.put(&vase).await;
+        room.close();
+        let recency = room.root().join("recency");
+        let mut bytes = fs::read(&recency).unwrap();
+        match damage {
+            "removed" => fs::remove_file(&recency).unwrap(),
+            "cut" => fs::write(&recency, &bytes[..bytes.len() / 2]).unwrap(),
+            _ => {
+                bytes[40] ^= 1;
+                fs::write(&recency, &bytes).unwrap();
+            }
+        }
+        room.open().await;
+        assert!(room.has(&cup).await && room.has(&vase).await, "{damage}");
+        room.disk().validate();
+    }
+}
+
+#[tokio::test]
+async fn look_ups_are_answered_while_the_directories_are_looked_through() {
+    let mut room = Room::with(1 << 30, Durability::None).await;
+    let entries: Vec<_> = (0..2_000_u64).map(|n| room.entry(&n.to_string(), body(10, n))).collect();
+    for entry in &entries {
+        room.put(entry).await;
+    }
+    room.close();
+    fs::remove_file(room.root().join("recency")).unwrap();
+    room.open_now();
+    let is_early = !room.disk().ready(Duration::ZERO).await;
+    assert!(room.has(&entries[1_999]).await);
+    let digest = Address::Digest(entries[0].meta().digest);
+    assert!(matches!(room.disk().open(digest).await.unwrap(), Opened::Hit(_)));
+    assert!(is_early, "the first look-up did not wait");
+    assert!(room.disk().ready(Duration::from_mins(1)).await);
+    assert_eq!(room.usage().entries, 2_000);
+}
+
+#[tokio::test]
+async fn a_removal_at_the_start_waits_until_everything_is_found() {
+    let mut room = Room::with(1 << 30, Durability::None).await;
+    for n in 0..500_u64 {
+        room.put(&room.entry(&n.to_string(), body(10, n))).await;
+    }
+    room.open_now();
+    assert_eq!(room.remove(Selector::All).await, 500);
+    room.until(|room| room.files().is_empty()).await;
+}
+
+#[tokio::test]
+async fn foreign_files_and_those_of_a_newer_version_stay_and_are_counted() {
+    let mut room = Room::new().await;
+    let cup = room.entry("cup", "bytes");
+    room.put(&cup).await;
+    let file = room.file();
+    let foreign = file.with_file_name("notes.txt");
+    fs::write(&foreign, "of a person").unwrap();
+    let mut newer = fs::read(&file).unwrap();
+    let version = newer.len() - 20;
+    newer[version] = 2;
+    fs::write(&file, &newer).unwrap();
+    assert_eq!(room.get(cup.meta().key).await.unwrap_err(), MissReason::Unreadable);
+    assert_eq!(fs::read(&file).unwrap(), newer, "it stays where it is");
+    room.open().await;
+    assert_eq!(room.usage().entries, 0);
+    assert_eq!(room.usage().bytes, 2 * 4096, "their bytes count");
+    let trouble = room.disk().status().health;
+    assert!(
+        matches!(&trouble, Health::Degraded(it) if it.reason == "foreign-files"),
+        "{trouble:?}"
+    );
+    assert_eq!(room.get(cup.meta().key).await.unwrap_err(), MissReason::Absent);
+    // What is made anew stands beside it.
+    room.put(&cup).await;
+    assert!(room.has(&cup).await);
+    room.open().await;
+    assert!(room.has(&cup).await);
+    assert_eq!(fs::read(&file).unwrap(), newer);
+    assert_eq!(fs::read_to_string(&foreign).unwrap(), "of a person");
+    room.remove(Selector::All).await;
+    room.until(|room| room.files().len() == 2).await;
+    room.disk().validate();
+}
+
+#[tokio::test]
+async fn what_was_on_its_way_is_removed_and_of_two_generations_the_higher_one_holds() {
+    let mut room = Room::new().await;
+    let (old, new) = (room.entry("cup", "old"), room.entry("cup", "newer"));
+    room.put(&old).await;
+    let (old_file, old_bytes) = (room.file(), fs::read(room.file()).unwrap());
+    room.put(&new).await;
+    room.close();
+    // As if the process had ended before the old file was unlinked, with another one half written.
+    fs::write(&old_file, old_bytes).unwrap();
+    fs::write(room.root().join("tmp/17"), "half").unwrap();
+    room.open().await;
+    assert!(room.has(&new).await);
+    assert_eq!((room.files().len(), room.tmp().len()), (1, 0));
+    room.disk().validate();
+}
+
+#[tokio::test]
+async fn a_directory_has_one_owner_who_says_who_it_is() {
+    let room = Room::new().await;
+    room.disk().announce("http://127.0.0.1:1234".to_owned());
+    let wanted = Holder::this("serve", Some("http://127.0.0.1:1234".to_owned()));
+    assert_eq!(holder(&room.root()), Some(wanted.clone()));
+    match Disk::open(room.options()) {
+        Err(error @ OpenError::Held { .. }) => {
+            let said = error.to_string();
+            assert!(said.contains("meshmemo serve") && said.contains(":1234"), "{said}");
+            assert!(said.contains(&std::process::id().to_string()), "{said}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_is_over_at_the_start_is_not_found() {
+    let mut room = Room::new().await;
+    let cup = room.entry("cup", "bytes");
+    let expires = meshmemo::Clock::wall(&room.clock) + Duration::from_secs(5);
+    let meta = meshmemo::Meta { expires: Some(expires), ..cup.meta().clone() };
+    let cup = meshmemo::Entry::whole(meta, cup.body().clone()).unwrap();
+    room.put(&cup).await;
+    room.open().await;
+    assert!(room.has(&cup).await, "the time to live is the same after a restart");
+    room.close();
+    room.clock.advance(Duration::from_secs(5));
+    room.open_now();
+    assert!(!room.has(&cup).await);
+    room.until(|room| room.files().is_empty()).await;
+}

@@ -1,0 +1,63 @@
+//! What a removal removes.
+
+use std::time::Duration;
+
+use crate::key::Key;
+use crate::summary::Summary;
+
+/// What a removal removes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Selector {
+    /// One entry.
+    Key(Key),
+    /// Every entry.
+    All,
+    /// Every entry that a filter matches.
+    Matching(Filter),
+}
+
+/// Conditions on an entry, all of which must hold; one that is left out always does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// It was made before this time, since the Unix epoch.
+    pub created_before: Option<Duration>,
+    /// The operator's name for the model that made it.
+    pub model_id: Option<String>,
+    /// What its label begins with.
+    pub label_prefix: Option<String>,
+}
+
+impl Selector {
+    /// Returns whether an entry is selected.
+    pub fn selects(&self, summary: &Summary) -> bool {
+        match self {
+            Self::Key(key) => summary.key == *key,
+            Self::All => true,
+            Self::Matching(filter) => filter.matches(summary),
+        }
+    }
+
+    /// Returns whether work on an entry may bring back what is selected. What it brings has no age
+    /// yet, so that a condition on the age holds back nothing.
+    pub(crate) fn concerns(&self, key: &Key, model_id: &str, label: &str) -> bool {
+        match self {
+            Self::Key(selected) => selected == key,
+            Self::All => true,
+            Self::Matching(filter) => filter.fits(model_id, label),
+        }
+    }
+}
+
+impl Filter {
+    /// Returns whether an entry meets every condition.
+    pub fn matches(&self, summary: &Summary) -> bool {
+        self.created_before.is_none_or(|before| summary.created < before)
+            && self.fits(&summary.model_id, &summary.label)
+    }
+
+    fn fits(&self, model_id: &str, label: &str) -> bool {
+        self.model_id.as_deref().is_none_or(|wanted| wanted == model_id)
+            && self.label_prefix.as_deref().is_none_or(|prefix| label.starts_with(prefix))
+    }
+}
