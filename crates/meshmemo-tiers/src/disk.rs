@@ -17,7 +17,7 @@
 //!   (`scan.rs`) while look-ups are answered already, unlinks what has left, saves the order of use,
 //!   and takes the directory again if it was removed.
 //!
-//! Locks: the turn of a directory (`turns`) before the index; nothing is called under the index's
+//! Locks: `ownership` before the turn of a directory (`turns`) before the index; nothing is called under the index's
 //! lock, and no file is touched under it.
 
 mod budget;
@@ -53,7 +53,7 @@ use meshmemo::{
     Address, Clock, Cursor, Entry, Error, ErrorKind, Gone, Key, Listed, Opened, Page, Put, Result,
     Selector, Ticket, Tier, TierStatus, Trouble,
 };
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::{Semaphore, watch};
 
 use crate::limits::{READERS_MAX, READY_WAIT, WRITERS_MAX};
@@ -91,6 +91,8 @@ pub(in crate::disk) struct Inner {
     /// Whoever holds it writes the epoch.
     clearing: Mutex<()>,
     owner: Mutex<Option<Owner>>,
+    /// Read by whoever changes what is in the directory, written by whoever lets it go.
+    ownership: RwLock<()>,
     holder: Mutex<Holder>,
     condition: Mutex<Condition>,
     phase: watch::Sender<Phase>,
@@ -146,8 +148,7 @@ impl Disk {
         }
         let closed = Trouble { reason: "closed", detail: "the disk is closed".to_owned() };
         self.inner.condition.lock().closed = Some(closed);
-        self.inner.phase.send_replace(Phase::Closed);
-        *self.inner.owner.lock() = None;
+        self.inner.let_go();
     }
 
     /// Waits until everything that is there has been found; returns whether it was, in time.
@@ -220,10 +221,10 @@ impl Tier for Disk {
     fn touch(&self, key: Key) {
         let wall = self.inner.clock.wall();
         let mut index = self.inner.index.lock();
-        if *self.inner.phase.borrow() == Phase::Ready {
-            index.use_key(&key, wall);
-        } else {
-            index.use_early(key, wall);
+        match self.inner.phase() {
+            Phase::Ready => drop(index.use_key(&key, wall)),
+            Phase::Scanning => index.use_early(key, wall),
+            Phase::Closed => {}
         }
     }
 
@@ -249,6 +250,7 @@ impl Inner {
             turns: (0..=u8::MAX).map(|_| Mutex::new(())).collect(),
             clearing: Mutex::new(()),
             owner: Mutex::new(None),
+            ownership: RwLock::new(()),
             holder: Mutex::new(Holder::this(options.role, None)),
             condition: Mutex::default(),
             phase: watch::Sender::new(Phase::Closed),
@@ -281,6 +283,25 @@ impl Inner {
         let closed = self.condition.lock().closed.as_ref().map(|trouble| trouble.detail.clone());
         let message = closed.unwrap_or_else(|| "the disk is still being looked through".to_owned());
         Err(Error::new(ErrorKind::Storage, message))
+    }
+
+    /// Keeps the directory owned for as long as the guard lives.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not.
+    fn own(&self) -> io::Result<RwLockReadGuard<'_, ()>> {
+        let guard = self.ownership.read();
+        match self.phase() {
+            Phase::Ready => Ok(guard),
+            _ => Err(io::Error::new(io::ErrorKind::NotFound, "the data directory is not open")),
+        }
+    }
+
+    /// Lets the directory go, after all who change it have ended.
+    fn let_go(&self) {
+        self.phase.send_replace(Phase::Closed);
+        let _nobody_changes_it = self.ownership.write();
+        *self.owner.lock() = None;
     }
 
     fn directory(&self, key: &Key) -> PathBuf {

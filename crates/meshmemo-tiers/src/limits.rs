@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Bytes that a payload is read in at a time: one step of the blocking pool.
-pub(crate) const PIECE_BYTES: u64 = 8 << 20;
+/// Bytes that a payload is read in at a time: one step of the blocking pool, and what each reader
+/// holds.
+pub(crate) const PIECE_BYTES: u64 = 4 << 20;
 
 /// Bytes that a footer may have: with chunks of 1 MiB, enough for a payload of 1 TiB.
 pub(crate) const FOOTER_MAX_BYTES: u32 = 16 << 20;
@@ -14,8 +15,9 @@ pub(crate) const WRITERS_MAX: usize = 4;
 /// How many files are opened or read at a time; the next one waits.
 pub(crate) const READERS_MAX: usize = 64;
 
-/// How many threads look through the directories at the start.
-pub(crate) const SCANNERS_MAX: usize = 4;
+/// How many threads look through the directories at the start. On a cold disk they wait more than
+/// they work, so that they are more than the processor has cores.
+pub(crate) const SCANNERS: usize = 16;
 
 /// How long a write waits for the bytes that others have reserved.
 pub(crate) const ROOM_WAIT: Duration = Duration::from_secs(20);

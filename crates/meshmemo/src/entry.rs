@@ -93,6 +93,10 @@ pub trait Stored: Debug + Send + Sync {
     /// Returns what is known of the entry.
     fn meta(&self) -> &Meta;
 
+    /// Returns how many bytes each reader holds at a time; `None` for an entry in memory, whose bytes
+    /// all readers share.
+    fn piece_bytes(&self) -> Option<u64>;
+
     /// Reads a range of the bytes; one beyond the end ends with the bytes.
     ///
     /// Every chunk was verified before it comes; where that fails, the stream ends with `Corrupt`.
@@ -102,6 +106,10 @@ pub trait Stored: Debug + Send + Sync {
 impl Stored for Entry {
     fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    fn piece_bytes(&self) -> Option<u64> {
+        None
     }
 
     fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {

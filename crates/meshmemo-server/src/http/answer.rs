@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use super::problem::Problem;
 use super::state::State;
-use crate::body_budget::BodyBudget;
+use crate::body_budget::{BodyBudget, Share};
 use crate::limits::{PIECE_MAX, RETRY_AFTER};
 
 pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -67,24 +67,52 @@ pub(super) fn model_url(stored: &dyn Stored, format: Format) -> String {
     format!("/api/models/{}.{}", stored.meta().digest, format.extension())
 }
 
-/// Returns a body of a range of an entry, which holds its part of the budget until it is sent. Its
-/// first piece has been read by then: a promise of bytes that are not there is not made.
+/// Returns a body of a range of an entry. Its first piece has been read by then: a promise of bytes
+/// that are not there is not made.
 pub(super) async fn send(
     state: &State,
     stored: &Arc<dyn Stored>,
     range: Range<u64>,
 ) -> Result<Body, SendError> {
-    let meta = stored.meta();
-    let share = state.sends.share(meta.digest, meta.size_bytes).ok_or(SendError::Busy)?;
+    let share = share(state, &**stored, &range)?;
     let mut chunks = timed(stored.read(range));
     let first = chunks.next().await.transpose().map_err(SendError::Unreadable)?;
-    let chunks = stream::iter(first.map(Ok)).chain(chunks).inspect_err(|error| {
+    let chunks = stream::iter(first.map(Ok)).chain(chunks);
+    Ok(body(chunks.boxed(), share))
+}
+
+/// Returns a body of a range of an entry that follows upon others of it, and is read when its turn
+/// has come.
+pub(super) fn send_later(
+    state: &State,
+    stored: &Arc<dyn Stored>,
+    range: Range<u64>,
+) -> Result<Body, SendError> {
+    let share = share(state, &**stored, &range)?;
+    Ok(body(timed(stored.read(range)), share))
+}
+
+/// Takes the part of the budget that a reader needs: for an entry in memory, one for all of them.
+fn share(state: &State, stored: &dyn Stored, range: &Range<u64>) -> Result<Arc<Share>, SendError> {
+    let meta = stored.meta();
+    let share = match stored.piece_bytes() {
+        None => state.sends.share(meta.digest, meta.size_bytes),
+        Some(piece_bytes) => {
+            state.sends.take(piece_bytes.min(range.end - range.start)).map(Arc::new)
+        }
+    };
+    share.ok_or(SendError::Busy)
+}
+
+/// Makes a body that holds its part of the budget until it is sent.
+fn body(chunks: BoxStream<'static, Result<Bytes, Error>>, share: Arc<Share>) -> Body {
+    let chunks = chunks.inspect_err(|error| {
         tracing::error!(%error, "an entry could not be read to its end");
     });
     // The chunk that ends a body keeps its part of the budget until the connection has taken it.
-    Ok(Body::from_stream(
+    Body::from_stream(
         chunks.map(move |chunk| chunk.map(|bytes| BodyBudget::hold(bytes, Arc::clone(&share)))),
-    ))
+    )
 }
 
 /// Why a body can not be sent.

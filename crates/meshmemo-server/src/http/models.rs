@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use meshmemo::{Digest, Stored};
 use meshmemo_gen::Format;
 
-use super::answer::{SendError, describe, send};
+use super::answer::{SendError, describe, send, send_later};
 use super::extract::PathText;
 use super::problem::Problem;
 use super::range::Ranges;
@@ -193,7 +193,10 @@ async fn partial(
         );
         total += head.len() as u64 + part.end - part.start;
         pieces.push(Body::from(head));
-        pieces.push(send(state, stored, part.clone()).await?);
+        pieces.push(match pieces.len() {
+            1 => send(state, stored, part.clone()).await?,
+            _ => send_later(state, stored, part.clone())?,
+        });
     }
     let end = format!("\r\n--{BOUNDARY}--\r\n");
     total += end.len() as u64;

@@ -179,8 +179,7 @@ impl Inner {
     /// Gives up a directory that was removed; nothing of it is there any more.
     fn close(&self) {
         tracing::error!(root = %self.root.display(), "the data directory was removed");
-        self.phase.send_replace(Phase::Closed);
-        *self.owner.lock() = None;
+        self.let_go();
         self.index.lock().lose();
     }
 

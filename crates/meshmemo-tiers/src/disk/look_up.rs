@@ -164,6 +164,7 @@ impl Inner {
 
     /// Puts a file aside that is not what was written, unless another one has its place already.
     pub(super) fn set_aside(&self, name: &Name, what: &str) {
+        let Ok(_owned) = self.own() else { return };
         let _turn = self.turns[usize::from(directory(&name.key))].lock();
         if !self.index.lock().set_aside(name) {
             return;

@@ -49,6 +49,10 @@ impl Stored for Reading {
         &self.open.sealed.footer.meta
     }
 
+    fn piece_bytes(&self) -> Option<u64> {
+        Some(PIECE_BYTES)
+    }
+
     fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
         let end = range.end.min(self.meta().size_bytes);
         let ready = self.ready(&(range.start..end));

@@ -21,14 +21,20 @@ impl Inner {
         self.wait_until_ready(READY_WAIT).await?;
         let inner = Arc::clone(self);
         blocking(move || {
-            let removed = match &selector {
-                Selector::Key(key) => inner.remove_key(*key).map(|gone| gone.into_iter().collect()),
-                Selector::All => inner.clear(),
-                matching => inner.remove_matching(matching),
-            };
-            removed.map_err(|error| failed("entries can not be removed", error))
+            inner
+                .remove_owned(&selector)
+                .map_err(|error| failed("entries can not be removed", error))
         })
         .await
+    }
+
+    fn remove_owned(&self, selector: &Selector) -> io::Result<Vec<Gone>> {
+        let _owned = self.own()?;
+        match selector {
+            Selector::Key(key) => self.remove_key(*key).map(|gone| gone.into_iter().collect()),
+            Selector::All => self.clear(),
+            matching => self.remove_matching(matching),
+        }
     }
 
     /// Removes one entry.

@@ -23,7 +23,7 @@ use super::name::{Name, directory};
 use super::recency::{self, Recency};
 use super::sealed::{Sealed, Unsealed};
 use super::{Inner, Phase, directory_at};
-use crate::limits::SCANNERS_MAX;
+use crate::limits::SCANNERS;
 
 /// What was found in the directories.
 #[derive(Debug, Default)]
@@ -59,9 +59,8 @@ impl Inner {
     fn look_through(&self, recency: &Recency) -> Found {
         let next = AtomicUsize::new(0);
         let all = Mutex::new(Found::default());
-        let scanners = thread::available_parallelism().map_or(1, usize::from).min(SCANNERS_MAX);
         thread::scope(|scope| {
-            for _ in 0..scanners {
+            for _ in 0..SCANNERS {
                 scope.spawn(|| {
                     let mut found = Found::default();
                     while let Ok(directory) = u8::try_from(next.fetch_add(1, Ordering::Relaxed)) {

@@ -60,6 +60,7 @@ impl Inner {
     }
 
     fn try_write(&self, entry: &Entry, ticket: &Ticket) -> io::Result<Put> {
+        let _owned = self.own()?;
         let footer = seal(entry.meta(), entry.body());
         let bytes = allocated((entry.body().len() + footer.len()) as u64);
         let Some(reservation) = self.reserve(bytes)? else {

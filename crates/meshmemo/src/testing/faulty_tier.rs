@@ -141,6 +141,10 @@ impl Stored for FaultyStored {
         self.stored.meta()
     }
 
+    fn piece_bytes(&self) -> Option<u64> {
+        self.stored.piece_bytes()
+    }
+
     fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
         let fault = self.fault;
         let chunks = self.stored.read(range);
