@@ -56,7 +56,7 @@ use meshmemo::{
 use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::{Semaphore, watch};
 
-use crate::limits::{READERS_MAX, READY_WAIT, WRITERS_MAX};
+use crate::limits::{READERS_MAX, READY_WAIT, REMOVERS_MAX, WRITERS_MAX};
 use budget::{Waste, WasteFile};
 use condition::Condition;
 #[cfg(feature = "testing")]
@@ -98,6 +98,7 @@ pub(in crate::disk) struct Inner {
     phase: watch::Sender<Phase>,
     writers: Arc<Semaphore>,
     readers: Arc<Semaphore>,
+    removers: Arc<Semaphore>,
     bell: Bell,
 }
 
@@ -256,6 +257,7 @@ impl Inner {
             phase: watch::Sender::new(Phase::Closed),
             writers: Arc::new(Semaphore::new(WRITERS_MAX)),
             readers: Arc::new(Semaphore::new(READERS_MAX)),
+            removers: Arc::new(Semaphore::new(REMOVERS_MAX)),
             bell: Bell::default(),
         }
     }
@@ -322,7 +324,7 @@ impl Inner {
         self.unlink(waste)
     }
 
-    /// Unlinks files; what can not be unlinked stays counted, and is tried again later.
+    /// Unlinks files; what can not be unlinked stays counted, and is tried again by the housekeeper.
     fn unlink(&self, waste: Vec<Waste>) -> io::Result<()> {
         let mut result = Ok(());
         for waste in waste {

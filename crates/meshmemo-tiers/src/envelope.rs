@@ -35,6 +35,10 @@ pub const CHUNK_BYTES: u32 = 1 << 20;
 /// Bytes of the part at the very end that says how long the footer is.
 pub const TAIL_BYTES: usize = 28;
 
+/// What a chunk may have in a file that is read: a chunk is read at once.
+const CHUNK_LEAST_BYTES: u64 = 4096;
+const CHUNK_MOST_BYTES: u64 = 64 << 20;
+
 const HEADER_BYTES: usize = 4 + 8 + 32 + 32;
 const VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"meshmemo";
@@ -144,7 +148,8 @@ fn parse(sealed: &[u8]) -> Option<Result<Footer, Broken>> {
     while let Some(sum) = reader.u64() {
         sums.push(sum);
     }
-    let chunk_count = (chunk_bytes > 0).then(|| payload_bytes.div_ceil(chunk_bytes))?;
+    let is_chunk = (CHUNK_LEAST_BYTES..=CHUNK_MOST_BYTES).contains(&chunk_bytes);
+    let chunk_count = is_chunk.then(|| payload_bytes.div_ceil(chunk_bytes))?;
     if !reader.is_at_end() || sums.len() as u64 != chunk_count {
         return None;
     }

@@ -22,6 +22,22 @@ pub(crate) const SCANNERS: usize = 16;
 /// How long a write waits for the bytes that others have reserved.
 pub(crate) const ROOM_WAIT: Duration = Duration::from_secs(20);
 
+/// How often a write that waits for room looks again, unless it is called.
+pub(crate) const ROOM_PAUSE: Duration = Duration::from_millis(200);
+
+/// How many removals touch files at a time; the next one waits.
+pub(crate) const REMOVERS_MAX: usize = 4;
+
+/// How often a look-up whose file has just been replaced looks again.
+pub(crate) const LOOKS_MAX: usize = 4;
+
+/// How often a directory is asked for again that another process seems to hold: somebody may only
+/// have looked who holds it.
+pub(crate) const TAKES_MAX: usize = 5;
+
+/// How long is waited in between.
+pub(crate) const TAKE_PAUSE: Duration = Duration::from_millis(20);
+
 /// How long a call that needs the whole index waits for it at the start.
 pub(crate) const READY_WAIT: Duration = Duration::from_secs(50);
 

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use meshmemo::testing::{ManualClock, entry};
 use meshmemo::{
-    Address, Clock, Digest, Entry, Meta, Opened, Put, Selector, Stored, SystemClock, Ticket, Tier,
-    read_entry,
+    Address, Clock, Digest, Entry, Filter, Meta, Opened, Put, Selector, Stored, SystemClock,
+    Ticket, Tier, read_entry,
 };
 use meshmemo_tiers::{Disk, DiskOptions, Durability, FsckOptions, fsck};
 use tokio::runtime::{Builder, Runtime};
@@ -118,6 +118,15 @@ async fn work(disk: &Disk, calm: &RwLock<()>, writer: u64, seed: u64) {
                 disk.remove(Selector::All).await.unwrap();
                 say("op clear");
             }
+            1 if writer == 1 => {
+                let _alone = calm.write().await;
+                let digit = random.below(9) + 1;
+                say(&format!("op begin purge {digit}"));
+                let label_prefix = Some(digit.to_string());
+                let filter = Filter { label_prefix, ..Filter::default() };
+                disk.remove(Selector::Matching(filter)).await.unwrap();
+                say(&format!("op purge {digit}"));
+            }
             0..=9 => {
                 let _with_others = calm.read().await;
                 say(&format!("op begin remove {name}"));
@@ -164,6 +173,8 @@ struct Ledger {
     /// What had begun and not ended: a version on its way, or a removal.
     pending: HashMap<u64, Held>,
     is_clearing: bool,
+    /// The first digit of the versions that are being purged.
+    purging: Option<char>,
     counts: BTreeMap<&'static str, u64>,
 }
 
@@ -183,6 +194,12 @@ impl Ledger {
                 self.is_clearing = false;
                 self.held.clear();
                 self.count("clears acknowledged");
+            }
+            ["begin", "purge", digit] => self.purging = digit.chars().next(),
+            ["purge", digit] => {
+                self.purging = None;
+                self.held.retain(|_, version| !version.to_string().starts_with(digit));
+                self.count("purges acknowledged");
             }
             ["begin", "remove", key] => drop(self.pending.insert(number(key), None)),
             ["begin", "store", key, version] => {
@@ -210,7 +227,10 @@ impl Ledger {
             let acknowledged = self.held.get(&name).copied();
             let mut allowed = vec![acknowledged];
             allowed.extend(self.pending.get(&name).copied());
-            if self.is_clearing {
+            let is_purging = |version: u64| {
+                self.purging.is_some_and(|digit| version.to_string().starts_with(digit))
+            };
+            if self.is_clearing || acknowledged.is_some_and(is_purging) {
                 allowed.push(None);
             }
             assert!(
@@ -243,6 +263,7 @@ impl Ledger {
         }
         self.pending.clear();
         self.is_clearing = false;
+        self.purging = None;
     }
 }
 
@@ -311,7 +332,9 @@ fn a_kill_at_any_moment_loses_nothing_and_tears_nothing() {
     }
     tell(&format!("{rounds} kills by SIGKILL, 0 acknowledged entries lost, 0 torn ones served:"));
     ledger.counts.iter().for_each(|(what, count)| tell(&format!("{count:>8} {what}")));
-    for what in ["kills in writes", "stores acknowledged", "removals acknowledged"] {
+    let happened =
+        ["kills in writes", "stores acknowledged", "removals acknowledged", "purges acknowledged"];
+    for what in happened {
         assert!(ledger.counts.get(what).is_some_and(|count| *count > 0), "there were no {what}");
     }
 }

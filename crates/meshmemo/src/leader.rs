@@ -55,11 +55,9 @@ impl Leader {
     /// Runs to the end whoever leaves. What is abandoned rather than failed, a waiter takes over.
     pub(crate) async fn run(self) {
         let Self { cache, guard, request, on_behalf_of } = self;
-        let ticket = guard.ticket().clone();
         let subject =
             Subject { identity: Arc::clone(&request.identity), label: request.label.clone() };
-        let registration =
-            cache.inner.tickets.register(request.key(), Some(subject), ticket.clone());
+        let ticket = cache.inner.tickets.register(request.key(), Some(subject), guard.ticket());
         let mut afterwards = Afterwards::default();
         let work = cache.lead(&request, &ticket, on_behalf_of, &mut afterwards);
         match AssertUnwindSafe(work).catch_unwind().await {
@@ -75,7 +73,6 @@ impl Leader {
             }
         }
         cache.finish(afterwards, &ticket).await;
-        drop(registration);
     }
 }
 
@@ -109,8 +106,15 @@ impl ResultCache {
             return Ok(found);
         }
         let made = self.make(request).await?;
-        let is_stored = self.store(&made.entry, ticket, afterwards).await;
-        if is_refresh && !made.is_derived {
+        let replacing = if is_refresh { Replacing::Yes } else { Replacing::No };
+        let is_source_replaced = is_refresh && !made.is_derived;
+        // Before, or a process that ends in between leaves them; and after, as somebody may have
+        // derived one in between.
+        if is_source_replaced {
+            self.remove_derived(request, on_behalf_of).await;
+        }
+        let is_stored = self.store(&made.entry, replacing, ticket, afterwards).await;
+        if is_source_replaced {
             self.remove_derived(request, on_behalf_of).await;
         }
         let source = match made.source {
@@ -304,6 +308,7 @@ impl ResultCache {
     async fn store(
         &self,
         entry: &Arc<Entry>,
+        replacing: Replacing,
         ticket: &Ticket,
         afterwards: &mut Afterwards,
     ) -> bool {
@@ -312,7 +317,7 @@ impl ResultCache {
         let (awaited, behind): (Vec<_>, Vec<_>) = self.inner.tiers.iter().partition(is_awaited);
         if !awaited.is_empty() {
             let writes = awaited.into_iter().map(|tier| {
-                let write = put(Arc::clone(tier), Arc::clone(entry), ticket.clone());
+                let write = put(Arc::clone(tier), Arc::clone(entry), replacing, ticket.clone());
                 select(write, self.inner.spawn.sleep(self.inner.store_wait))
             });
             is_stored = false;
@@ -368,6 +373,27 @@ impl ResultCache {
     }
 }
 
-fn put(tier: Arc<GuardedTier>, entry: Arc<Entry>, ticket: Ticket) -> BoxFuture<'static, bool> {
-    async move { tier.put(entry, ticket).await }.boxed()
+/// Whether an entry takes the place of one that is out of date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Replacing {
+    Yes,
+    No,
+}
+
+fn put(
+    tier: Arc<GuardedTier>,
+    entry: Arc<Entry>,
+    replacing: Replacing,
+    ticket: Ticket,
+) -> BoxFuture<'static, bool> {
+    async move {
+        let key = entry.meta().key;
+        let is_kept = tier.put(entry, ticket).await;
+        if !is_kept && replacing == Replacing::Yes {
+            // Or the old one would be served once memory has let the new one go.
+            let _counted = tier.remove(Selector::Key(key)).await;
+        }
+        is_kept
+    }
+    .boxed()
 }

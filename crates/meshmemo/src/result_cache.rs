@@ -234,7 +234,8 @@ impl ResultCache {
         requests.count(outcome);
         let published = result?;
         if matches!(outcome, Outcome::Hit { .. } | Outcome::Derived | Outcome::Coalesced) {
-            requests.saved_time += published.stored.meta().cost;
+            let cost = published.stored.meta().cost;
+            requests.saved_time = requests.saved_time.saturating_add(cost);
         }
         drop(requests);
         let (queue, generate) = match outcome {

@@ -1,7 +1,8 @@
 //! The right of a piece of work to publish what it made, until a removal takes it away.
 //!
-//! A removal first invalidates the tickets it concerns and then removes; a publication checks its
-//! ticket under the lock of the index it publishes to. In either order the removal wins.
+//! A removal first takes the right away from all work it concerns, and until it has ended none is
+//! given for what it concerns; a publication checks its ticket under the lock of the index it
+//! publishes to. In either order the removal wins.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,16 +12,18 @@ use crate::key::{Identity, Key};
 use crate::selector::Selector;
 use crate::sync::Mutex;
 
-/// The right to publish; clones share it.
+/// The right to publish; clones share it. It is within reach of removals for as long as any clone
+/// lives: a write that goes on after nobody waits for it is reached too.
 #[derive(Debug, Clone)]
 pub struct Ticket {
     is_valid: Arc<AtomicBool>,
+    _registration: Option<Arc<Registration>>,
 }
 
 impl Ticket {
     /// Issues a valid ticket.
     pub fn new() -> Self {
-        Self { is_valid: Arc::new(AtomicBool::new(true)) }
+        Self { is_valid: Arc::new(AtomicBool::new(true)), _registration: None }
     }
 
     /// Returns whether the holder may still publish; only an answer read under the lock of the
@@ -41,16 +44,23 @@ impl Default for Ticket {
     }
 }
 
-/// The tickets of work that may still publish to some tier, by key.
+/// The tickets of work that may still publish to some tier, and the removals that run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tickets {
-    live: Arc<Mutex<HashMap<Key, Vec<Holder>>>>,
+    live: Arc<Mutex<Live>>,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    holders: HashMap<Key, Vec<Holder>>,
+    removals: Vec<(u64, Selector)>,
+    last_removal: u64,
 }
 
 /// A ticket, and what removals may go by besides its key.
 #[derive(Debug)]
 struct Holder {
-    ticket: Ticket,
+    is_valid: Arc<AtomicBool>,
     subject: Option<Subject>,
 }
 
@@ -62,34 +72,39 @@ pub(crate) struct Subject {
 }
 
 impl Tickets {
-    /// Lets removals reach `ticket` for as long as the registration lives. Of work without a
-    /// subject, every filter may mean it.
-    pub(crate) fn register(
-        &self,
-        key: Key,
-        subject: Option<Subject>,
-        ticket: Ticket,
-    ) -> Registration {
-        let holder = Holder { ticket: ticket.clone(), subject };
-        self.live.lock().entry(key).or_default().push(holder);
-        Registration { live: Arc::clone(&self.live), key, ticket }
+    /// Brings `ticket` within reach of removals. Of work without a subject, every filter may mean
+    /// it. If a removal that concerns it runs now, the right is taken away at once.
+    pub(crate) fn register(&self, key: Key, subject: Option<Subject>, ticket: &Ticket) -> Ticket {
+        let is_valid = Arc::clone(&ticket.is_valid);
+        let holder = Holder { is_valid: Arc::clone(&is_valid), subject };
+        let mut live = self.live.lock();
+        if live.removals.iter().any(|(_, selector)| holder.is_concerned(&key, selector)) {
+            ticket.invalidate();
+        }
+        live.holders.entry(key).or_default().push(holder);
+        drop(live);
+        let registration =
+            Registration { live: Arc::clone(&self.live), key, is_valid: Arc::clone(&is_valid) };
+        Ticket { is_valid, _registration: Some(Arc::new(registration)) }
+    }
+
+    /// Lets a removal run: until it is dropped, work that begins on what it removes may not publish.
+    pub(crate) fn begin_removal(&self, selector: &Selector) -> Removing {
+        let mut live = self.live.lock();
+        live.last_removal += 1;
+        let id = live.last_removal;
+        live.removals.push((id, selector.clone()));
+        Removing { live: Arc::clone(&self.live), id }
     }
 
     /// Takes the right to publish from all work that may bring back what `selector` selects;
     /// returns the keys it works on.
     pub(crate) fn invalidate(&self, selector: &Selector) -> Vec<Key> {
         let live = self.live.lock();
-        let concerned = |key: &Key, holder: &Holder| match (&holder.subject, selector) {
-            (None, Selector::Matching(_)) => true,
-            (None, _) => selector.concerns(key, "", ""),
-            (Some(subject), _) => {
-                selector.concerns(key, &subject.identity.model_id, &subject.label)
-            }
-        };
         let mut keys = Vec::new();
-        for (key, holders) in &*live {
-            for holder in holders.iter().filter(|holder| concerned(key, holder)) {
-                holder.ticket.invalidate();
+        for (key, holders) in &live.holders {
+            for holder in holders.iter().filter(|holder| holder.is_concerned(key, selector)) {
+                holder.is_valid.store(false, Ordering::Release);
                 keys.push(*key);
             }
         }
@@ -97,23 +112,79 @@ impl Tickets {
     }
 }
 
+impl Holder {
+    fn is_concerned(&self, key: &Key, selector: &Selector) -> bool {
+        match (&self.subject, selector) {
+            (Some(Subject { identity, label }), _) => {
+                selector.concerns(key, &identity.model_id, label)
+            }
+            (None, Selector::Matching(_)) => true,
+            (None, _) => selector.concerns(key, "", ""),
+        }
+    }
+}
+
 /// Keeps a ticket within reach of removals.
 #[derive(Debug)]
-pub(crate) struct Registration {
-    live: Arc<Mutex<HashMap<Key, Vec<Holder>>>>,
+struct Registration {
+    live: Arc<Mutex<Live>>,
     key: Key,
-    ticket: Ticket,
+    is_valid: Arc<AtomicBool>,
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut live = self.live.lock();
-        if let Some(holders) = live.get_mut(&self.key) {
-            let is_own = |ticket: &Ticket| Arc::ptr_eq(&ticket.is_valid, &self.ticket.is_valid);
-            holders.retain(|holder| !is_own(&holder.ticket));
+        if let Some(holders) = live.holders.get_mut(&self.key) {
+            holders.retain(|holder| !Arc::ptr_eq(&holder.is_valid, &self.is_valid));
             if holders.is_empty() {
-                live.remove(&self.key);
+                live.holders.remove(&self.key);
             }
         }
+    }
+}
+
+/// A removal that runs.
+#[derive(Debug)]
+pub(crate) struct Removing {
+    live: Arc<Mutex<Live>>,
+    id: u64,
+}
+
+impl Drop for Removing {
+    fn drop(&mut self) {
+        self.live.lock().removals.retain(|(id, _)| *id != self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u8) -> Key {
+        Key::from_bytes([n; 32])
+    }
+
+    #[test]
+    fn a_ticket_is_within_reach_until_its_last_clone_is_gone() {
+        let tickets = Tickets::default();
+        let plain = Ticket::new();
+        let registered = tickets.register(key(1), None, &plain);
+        let of_a_write = registered.clone();
+        drop(registered);
+        assert_eq!(tickets.invalidate(&Selector::Key(key(1))), [key(1)]);
+        assert!(!of_a_write.is_valid() && !plain.is_valid());
+        drop(of_a_write);
+        assert_eq!(tickets.invalidate(&Selector::All), []);
+    }
+
+    #[test]
+    fn no_right_is_given_to_what_a_running_removal_concerns() {
+        let tickets = Tickets::default();
+        let removing = tickets.begin_removal(&Selector::Key(key(1)));
+        assert!(!tickets.register(key(1), None, &Ticket::new()).is_valid());
+        assert!(tickets.register(key(2), None, &Ticket::new()).is_valid());
+        drop(removing);
+        assert!(tickets.register(key(1), None, &Ticket::new()).is_valid());
     }
 }

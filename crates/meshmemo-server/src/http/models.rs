@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use meshmemo::{Digest, Stored};
+use meshmemo::{Digest, ErrorKind, Stored};
 use meshmemo_gen::Format;
 
 use super::answer::{SendError, describe, send, send_later};
@@ -55,7 +55,7 @@ pub(super) async fn model(
     asked: HeaderMap,
 ) -> Result<Response, Problem> {
     // A model that turns out to be corrupt has left its tier: the next look finds another, or none.
-    for _ in 1..FINDS_MAX {
+    for _ in 0..FINDS_MAX {
         match respond_with(&state, &file, &method, &asked).await {
             Err(Failure::Unreadable) => {}
             Err(Failure::Problem(problem)) => return Err(problem),
@@ -81,8 +81,8 @@ impl From<Problem> for Failure {
 impl From<SendError> for Failure {
     fn from(error: SendError) -> Self {
         match error {
-            SendError::Unreadable(_) => Self::Unreadable,
-            SendError::Busy => Self::Problem(error.into()),
+            SendError::Unreadable(error) if error.kind() == ErrorKind::Corrupt => Self::Unreadable,
+            error => Self::Problem(error.into()),
         }
     }
 }

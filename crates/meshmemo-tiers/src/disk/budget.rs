@@ -1,7 +1,7 @@
 //! What may be taken of the disk, and what takes it besides entries. Pure: no file is touched here.
 //!
-//! At every moment `entries + reserved + wasted + quarantined + foreign ≤ max_bytes`, in bytes that
-//! files take on the disk: room is reserved before a file is written, and given back only after a
+//! At every moment `entries + reserved + wasted + stuck + quarantined + foreign ≤ max_bytes`, in bytes
+//! that files take on the disk: room is reserved before a file is written, and given back only after a
 //! file is unlinked.
 
 use std::collections::VecDeque;
@@ -32,6 +32,9 @@ pub(super) struct Budget {
     waste: Vec<Waste>,
     /// Bytes of all waste, that in the hands of those who unlink it included.
     wasted: u64,
+    /// Files that could not be unlinked: they take their bytes, and nobody waits for these.
+    stuck: Vec<Waste>,
+    stuck_bytes: u64,
     quarantine: VecDeque<(String, u64)>,
     quarantined: u64,
     /// Bytes of files that are no entries of this version.
@@ -45,6 +48,8 @@ impl Budget {
             reserved: 0,
             waste: Vec::new(),
             wasted: 0,
+            stuck: Vec::new(),
+            stuck_bytes: 0,
             quarantine: VecDeque::new(),
             quarantined: 0,
             foreign: 0,
@@ -53,7 +58,8 @@ impl Budget {
 
     /// Returns the bytes that all of it takes.
     pub(super) fn taken(&self) -> u64 {
-        self.reserved + self.wasted + self.quarantined + self.foreign
+        let foreign = self.foreign.saturating_add(self.stuck_bytes);
+        (self.reserved + self.wasted + self.quarantined).saturating_add(foreign)
     }
 
     /// Returns the bytes that one entry may take, whatever leaves for it.
@@ -73,23 +79,38 @@ impl Budget {
         self.reserved -= bytes;
     }
 
+    /// Counts a file that is to be unlinked by whoever asks.
+    pub(super) fn hand_out(&mut self, waste: Waste) -> Waste {
+        self.wasted += waste.allocated;
+        waste
+    }
+
+    /// Counts a file that stays where it is.
+    pub(super) fn leave(&mut self, allocated: u64) {
+        self.foreign = self.foreign.saturating_add(allocated);
+    }
+
     /// Adds a file that is to be unlinked.
     pub(super) fn discard(&mut self, waste: Waste) {
         self.wasted += waste.allocated;
         self.waste.push(waste);
     }
 
-    /// Takes the file that was added last off again, as it is not to be unlinked after all; returns
-    /// the bytes that it takes.
-    pub(super) fn take_back_last(&mut self) -> u64 {
-        let allocated = self.waste.pop().map_or(0, |waste| waste.allocated);
-        self.wasted -= allocated;
-        allocated
-    }
-
-    /// Takes what is to be unlinked.
+    /// Takes all that is to be unlinked.
     pub(super) fn take_waste(&mut self) -> Vec<Waste> {
         std::mem::take(&mut self.waste)
+    }
+
+    /// Takes so much of what is to be unlinked that `bytes` come free, or all of it.
+    pub(super) fn take_waste_of(&mut self, bytes: u64) -> Vec<Waste> {
+        let mut taken = 0;
+        let count = self.waste.iter().rev().take_while(|waste| {
+            let is_needed = taken < bytes;
+            taken += waste.allocated;
+            is_needed
+        });
+        let start = self.waste.len() - count.count();
+        self.waste.split_off(start)
     }
 
     /// Notes that a file was unlinked.
@@ -99,7 +120,15 @@ impl Budget {
 
     /// Takes back what could not be unlinked.
     pub(super) fn not_unlinked(&mut self, waste: Waste) {
-        self.waste.push(waste);
+        self.wasted -= waste.allocated;
+        self.stuck_bytes += waste.allocated;
+        self.stuck.push(waste);
+    }
+
+    /// Lets what could not be unlinked be tried again.
+    pub(super) fn try_stuck_again(&mut self) {
+        self.wasted += std::mem::take(&mut self.stuck_bytes);
+        self.waste.append(&mut self.stuck);
     }
 
     /// Notes a file in the quarantine, and lets the oldest leave where there are too many.
@@ -125,6 +154,8 @@ impl Budget {
     pub(super) fn lose(&mut self) {
         while self.empty_quarantine() {}
         self.wasted -= self.waste.drain(..).map(|waste| waste.allocated).sum::<u64>();
+        self.stuck.clear();
+        self.stuck_bytes = 0;
         self.foreign = 0;
     }
 
@@ -132,6 +163,7 @@ impl Budget {
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn validate(&self) {
         assert_eq!(self.quarantined, self.quarantine.iter().map(|(_, bytes)| bytes).sum::<u64>());
+        assert_eq!(self.stuck_bytes, self.stuck.iter().map(|it| it.allocated).sum::<u64>());
         assert!(self.wasted >= self.waste.iter().map(|waste| waste.allocated).sum::<u64>());
     }
 

@@ -9,8 +9,10 @@ use meshmemo::{Error, ErrorKind, Health, Trouble};
 pub(super) struct Condition {
     /// Why the directory is not to be had at all.
     pub(super) closed: Option<Trouble>,
-    /// Why entries can not be written.
-    pub(super) write: Option<Trouble>,
+    /// Why entries can not be written, and how many bytes the last one had that could not.
+    pub(super) write: Option<(Trouble, u64)>,
+    /// Why entries may be there that were not found.
+    pub(super) scan: Option<Trouble>,
     /// Why entries can not be read.
     pub(super) read: Option<Trouble>,
     /// Why there is less room than the budget says.
@@ -19,7 +21,8 @@ pub(super) struct Condition {
 
 impl Condition {
     pub(super) fn health(&self) -> Health {
-        let degraded = [&self.write, &self.read, &self.room];
+        let write = self.write.as_ref().map(|(trouble, _)| trouble);
+        let degraded = [write, self.scan.as_ref(), self.read.as_ref(), self.room.as_ref()];
         match (&self.closed, degraded.into_iter().flatten().next()) {
             (Some(trouble), _) => Health::Down(trouble.clone()),
             (None, Some(trouble)) => Health::Degraded(trouble.clone()),
@@ -32,6 +35,7 @@ impl Condition {
 pub(super) fn trouble(what: &str, error: &io::Error) -> Trouble {
     let reason = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "full",
+        io::ErrorKind::ResourceBusy => "busy",
         io::ErrorKind::FileTooLarge => "file-too-large",
         io::ErrorKind::ReadOnlyFilesystem => "read-only",
         io::ErrorKind::PermissionDenied => "permission",

@@ -140,6 +140,12 @@ impl Files {
     }
 }
 
+/// Returns how many bytes the file system has left for us.
+pub(super) fn available(path: &Path) -> io::Result<u64> {
+    let there = nix::sys::statvfs::statvfs(path)?;
+    Ok(there.blocks_available().saturating_mul(there.fragment_size()))
+}
+
 /// What tells one file from all others on this machine.
 pub(super) fn identity(file: &std::fs::Metadata) -> (u64, u64) {
     (file.dev(), file.ino())

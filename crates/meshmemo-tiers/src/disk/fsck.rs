@@ -16,7 +16,7 @@ use crate::limits::PIECE_BYTES;
 pub struct FsckOptions {
     /// The data directory.
     pub root: PathBuf,
-    /// Whether corrupt entries go to the quarantine, and left-overs are removed.
+    /// Whether corrupt entries go to the quarantine.
     pub repair: bool,
 }
 
@@ -39,6 +39,8 @@ pub struct FsckReport {
     pub bytes: u64,
     /// Files that are not, with what is wrong.
     pub corrupt: Vec<(PathBuf, String)>,
+    /// Files that could not be read, with why.
+    pub unreadable: Vec<(PathBuf, String)>,
     /// Files of a newer version's format; they are left alone.
     pub newer: u64,
     /// Files below `obj` that are no entries; they are left alone.
@@ -56,7 +58,7 @@ pub struct FsckReport {
 impl FsckReport {
     /// Returns whether every entry is what was written.
     pub fn is_clean(&self) -> bool {
-        self.corrupt.is_empty()
+        self.corrupt.is_empty() && self.unreadable.is_empty()
     }
 }
 
@@ -95,7 +97,7 @@ struct Check<'a> {
 impl Check<'_> {
     fn run(&mut self, on_progress: &mut dyn FnMut(FsckProgress)) -> io::Result<()> {
         let mut names = self.list()?;
-        let total_bytes = names.iter().map(|(_, bytes)| bytes).sum();
+        let total_bytes = names.iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes));
         let cleared_before = match epoch::read(self.root) {
             Ok(epoch) => epoch,
             Err(error) => {
@@ -109,10 +111,10 @@ impl Check<'_> {
         for (name, file_bytes) in names {
             if name.generation < cleared_before || last_good == Some(name.key) {
                 self.report.superseded += 1;
-            } else if self.verify(&name, file_bytes, bytes, total_bytes, on_progress)? {
+            } else if self.verify(&name, file_bytes, bytes, total_bytes, on_progress) {
                 last_good = Some(name.key);
             }
-            bytes += file_bytes;
+            bytes = file_bytes.saturating_add(bytes);
             on_progress(FsckProgress { bytes, total_bytes });
         }
         self.report.left_over = self.count("tmp")?;
@@ -127,8 +129,9 @@ impl Check<'_> {
             let files = self.files.list(&directory_at(self.root, directory))?;
             for file in files.into_iter().flatten() {
                 let file = file?;
-                match entry_name(&file.file_name(), directory) {
-                    Some(name) => names.push((name, file.metadata()?.len())),
+                let metadata = file.metadata()?;
+                match entry_name(&file.file_name(), directory).filter(|_| metadata.is_file()) {
+                    Some(name) => names.push((name, metadata.len())),
                     None => self.report.foreign += 1,
                 }
             }
@@ -149,7 +152,7 @@ impl Check<'_> {
         bytes_before: u64,
         total_bytes: u64,
         on_progress: &mut dyn FnMut(FsckProgress),
-    ) -> io::Result<bool> {
+    ) -> bool {
         let path = self.path(name);
         let mut tell = |read| on_progress(FsckProgress { bytes: bytes_before + read, total_bytes });
         let verified = Sealed::open(&self.files, &path, name)
@@ -158,14 +161,14 @@ impl Check<'_> {
             Ok(()) => {
                 self.report.entries += 1;
                 self.report.bytes += file_bytes;
-                return Ok(true);
+                return true;
             }
             Err(Unsealed::Newer) => self.report.newer += 1,
             Err(Unsealed::Missing) => {}
             Err(Unsealed::Corrupt(what)) => self.report.corrupt.push((path, what)),
-            Err(Unsealed::Failed(error)) => return Err(error),
+            Err(Unsealed::Failed(error)) => self.report.unreadable.push((path, error.to_string())),
         }
-        Ok(false)
+        false
     }
 
     fn path(&self, name: &Name) -> PathBuf {

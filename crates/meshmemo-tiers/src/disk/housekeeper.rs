@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::condition::trouble;
+use super::fs::available;
 use super::owner::{Owner, TakeError};
 use super::{Inner, Phase, epoch, recency, scan};
 use crate::limits::{PROBE_PAUSE, RECENCY_PAUSE, ROUND};
@@ -34,6 +35,11 @@ impl Bell {
 
     pub(super) fn stop(&self) {
         self.call(Call::Stop);
+    }
+
+    /// Returns whether the housekeeper is to end.
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.state.lock() == Call::Stop
     }
 
     fn call(&self, call: Call) {
@@ -74,6 +80,7 @@ pub(super) fn start(inner: &Arc<Inner>) -> Option<JoinHandle<()>> {
         Err(error) => {
             let trouble = trouble("the disk's thread can not be started", &error);
             inner.condition.lock().closed = Some(trouble);
+            inner.let_go();
             None
         }
     }
@@ -97,22 +104,27 @@ fn run(disk: &Weak<Inner>) {
 impl Inner {
     /// Takes the directory, so that it can be looked through.
     pub(super) fn take(&self) -> Result<(), TakeError> {
-        let taken = scan::make_directories(&self.root)
+        let taken = scan::make_directories(&self.files, &self.root)
             .map_err(TakeError::Failed)
             .or_else(|error| self.accept_read_only(error))
-            .and_then(|()| Owner::take(&self.root, &self.holder.lock()));
-        let mut condition = self.condition.lock();
-        match taken {
-            Ok(owner) => {
+            .and_then(|()| {
+                // Held until the owner is there: an announcement in between would be lost.
+                let holder = self.holder.lock();
+                let owner = Owner::take(&self.root, &holder)?;
+                let epoch = self.read_epoch().map_err(TakeError::Failed)?;
                 *self.owner.lock() = Some(owner);
-                self.index.lock().raise_epoch(self.read_epoch());
-                condition.closed = None;
+                Ok(epoch)
+            });
+        match taken {
+            Ok(epoch) => {
+                self.index.lock().raise_epoch(epoch);
+                self.condition.lock().closed = None;
                 self.phase.send_replace(Phase::Scanning);
                 Ok(())
             }
             Err(error) => {
                 let what = "the data directory can not be used";
-                condition.closed = Some(match &error {
+                self.condition.lock().closed = Some(match &error {
                     TakeError::Failed(error) => trouble(what, error),
                     TakeError::Held(holder) => meshmemo::Trouble {
                         reason: "held",
@@ -137,12 +149,16 @@ impl Inner {
         }
     }
 
-    /// Reads the epoch. Where it can not be read, what was cleared was unlinked, most likely.
-    fn read_epoch(&self) -> u64 {
-        epoch::read(&self.root).unwrap_or_else(|error| {
-            tracing::error!(%error, "when the cache was last cleared can not be read");
-            0
-        })
+    /// Reads the epoch. Where it is not what was written, nothing is lost for it: what was cleared
+    /// was unlinked, unless the process ended in that very moment.
+    fn read_epoch(&self) -> io::Result<u64> {
+        match epoch::read(&self.root) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::error!(%error, "when the cache was last cleared is not known");
+                Ok(0)
+            }
+            epoch => epoch,
+        }
     }
 
     fn keep_house(&self, rounds: &mut Rounds) {
@@ -155,7 +171,11 @@ impl Inner {
         if self.phase() == Phase::Scanning {
             self.scan();
         }
-        self.expire(self.clock.wall());
+        {
+            let mut index = self.index.lock();
+            index.expire(self.clock.wall());
+            index.budget.try_stuck_again();
+        }
         if let Err(error) = self.unlink_waste() {
             tracing::debug!(%error, "files that have left can not be unlinked yet");
         }
@@ -185,7 +205,7 @@ impl Inner {
 
     /// Tries whether a disk that could not be written can be written again.
     fn probe(&self) {
-        if self.condition.lock().write.is_none() {
+        if !self.is_worth_a_probe() {
             return;
         }
         let path = self.root.join("tmp").join("probe");
@@ -205,6 +225,20 @@ impl Inner {
         }
     }
 
+    /// Returns whether a small write can tell that an entry could be written now. What was too large
+    /// for a limit on files, only an entry can tell.
+    fn is_worth_a_probe(&self) -> bool {
+        let (reason, needed) = match &self.condition.lock().write {
+            None => return false,
+            Some((trouble, needed)) => (trouble.reason, *needed),
+        };
+        match reason {
+            "full" => available(&self.root).is_ok_and(|bytes| bytes > needed),
+            "file-too-large" => false,
+            _ => true,
+        }
+    }
+
     /// Saves the order of use, if it has changed.
     fn save_recency(&self) {
         let (sequence, entries) = {
@@ -217,6 +251,7 @@ impl Inner {
         };
         if let Err(error) = recency::write(&self.files, &self.root, sequence, &entries) {
             tracing::warn!(%error, "the order of use can not be saved");
+            self.index.lock().is_dirty = true;
         }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshmemo::{
-    Cause, Charge, Departed, Digest, ExactLru, Gone, Key, Limits, Listed, Selector, SlotIndex,
-    Summary, Ticket, Usage,
+    Cause, Charge, Departed, Digest, ExactLru, Key, Limits, Listed, Selector, SlotIndex, Summary,
+    Ticket, Usage,
 };
 
 use super::budget::{Budget, Waste, WasteFile};
@@ -87,7 +87,7 @@ impl Index {
         let at = self.find(key)?;
         self.is_dirty = true;
         let kept = self.lru.touch(at);
-        kept.hits += 1;
+        kept.hits = kept.hits.saturating_add(1);
         kept.last_used = wall;
         Some(kept.name)
     }
@@ -158,7 +158,7 @@ impl Index {
         while self.free() + self.budget.wasted() < bytes
             && (self.evict() || self.budget.empty_quarantine())
         {}
-        match self.budget.take_waste() {
+        match self.budget.take_waste_of(bytes - self.free()) {
             waste if waste.is_empty() => Room::Wait,
             waste => Room::Unlink(waste),
         }
@@ -167,6 +167,8 @@ impl Index {
     /// Takes an entry in whose file has its name already, in place of the one under its key, and
     /// on the room that was reserved for it.
     ///
+    /// Returns the file of the entry that it replaced, which is to be unlinked.
+    ///
     /// # Errors
     /// The entry, if it was removed while it was on its way.
     pub(super) fn commit(
@@ -174,15 +176,18 @@ impl Index {
         kept: Kept,
         ticket: &Ticket,
         wall: Duration,
-    ) -> Result<(), Kept> {
+    ) -> Result<Option<Waste>, Kept> {
         if !ticket.is_valid() || kept.name.generation < self.epoch {
             return Err(kept);
         }
         self.expire(wall);
-        self.take_out(&kept.name.key, Cause::Replaced);
+        let replaced = self.take_out(&kept.name.key, Cause::Replaced);
+        let replaced = replaced.map(|replaced| self.budget.hand_out(waste_of(&replaced)));
         self.budget.give_back(kept.allocated);
         self.take_in(kept, wall);
-        Ok(())
+        // The budget may have been lowered since the room was reserved.
+        self.shrink();
+        Ok(replaced)
     }
 
     /// Takes in what was found in the directories, the least recently used first, and evicts what
@@ -193,22 +198,43 @@ impl Index {
             found.into_iter().partition(|kept| early_uses.contains_key(&kept.name.key));
         for kept in &mut used {
             let (hits, last_used) = early_uses[&kept.name.key];
-            kept.hits += hits;
+            kept.hits = kept.hits.saturating_add(hits);
             kept.last_used = last_used;
         }
         used.sort_by_key(|kept| kept.last_used);
         for kept in unused.into_iter().chain(used) {
-            self.take_in(kept, wall);
+            self.adopt_one(kept, wall);
         }
         self.expire(wall);
         self.shrink();
         self.is_dirty = true;
     }
 
+    /// Takes in a file that was found, unless it was cleared or a higher generation is in.
+    fn adopt_one(&mut self, kept: Kept, wall: Duration) {
+        let present = self.find(&kept.name.key).map(|at| self.lru.slot(at).item.name);
+        match present {
+            Some(present) if present == kept.name => return,
+            Some(present) if present.generation > kept.name.generation => {
+                self.budget.discard(waste_of(&kept));
+                return;
+            }
+            _ => {}
+        }
+        if kept.name.generation < self.epoch {
+            self.budget.discard(waste_of(&kept));
+            return;
+        }
+        if let Some(replaced) = self.take_out(&kept.name.key, Cause::Replaced) {
+            self.budget.discard(waste_of(&replaced));
+        }
+        self.take_in(kept, wall);
+    }
+
     // What leaves.
 
-    /// Removes what `selector` selects.
-    pub(super) fn remove(&mut self, selector: &Selector) -> Vec<Gone> {
+    /// Removes what `selector` selects; its files are to be unlinked, and may be by anybody.
+    pub(super) fn remove(&mut self, selector: &Selector) -> Vec<Kept> {
         let selected: Vec<_> = match selector {
             Selector::Key(key) => vec![*key],
             _ => {
@@ -218,7 +244,12 @@ impl Index {
         };
         let is_clear = *selector == Selector::All;
         let cause = if is_clear { Cause::Cleared } else { Cause::Removed };
-        selected.into_iter().filter_map(|key| self.take_out(&key, cause)).collect()
+        let removed: Vec<_> =
+            selected.into_iter().filter_map(|key| self.take_out(&key, cause)).collect();
+        for kept in &removed {
+            self.budget.discard(waste_of(kept));
+        }
+        removed
     }
 
     /// Makes entries of generations below `epoch` gone for ever.
@@ -233,32 +264,38 @@ impl Index {
 
     /// Removes an entry whose file can not be served, if it is still the one that was found.
     pub(super) fn forget(&mut self, name: &Name) {
-        if self.is_current(name) {
-            self.take_out(&name.key, Cause::Removed);
+        if self.is_current(name)
+            && let Some(kept) = self.take_out(&name.key, Cause::Removed)
+        {
+            self.budget.discard(waste_of(&kept));
         }
     }
 
     /// Leaves an entry's file to a newer version, if it is still the one that was found.
     pub(super) fn let_be(&mut self, name: &Name) {
-        if let Some(allocated) = self.take_out_whole(name) {
-            self.budget.foreign += allocated;
+        if self.is_current(name)
+            && let Some(kept) = self.take_out(&name.key, Cause::Removed)
+        {
+            self.budget.leave(kept.allocated);
         }
     }
 
     /// Forgets everything that was in a directory which is not there any more, and unlinks nothing
     /// of it: it may come back.
     pub(super) fn lose(&mut self) {
-        while self.evict() {}
+        let mut departed = Vec::new();
+        self.lru.clear(&mut departed);
+        self.digests.clear();
+        self.early_uses.clear();
         self.budget.lose();
     }
 
-    /// Removes an entry whose file goes to the quarantine, and moves its bytes there; returns
-    /// whether it is still the one that was found.
-    pub(super) fn set_aside(&mut self, name: &Name) -> bool {
-        let Some(allocated) = self.take_out_whole(name) else { return false };
-        self.budget.quarantine(name.to_string(), allocated);
+    /// Removes an entry whose file has gone to the quarantine, and moves its bytes there.
+    pub(super) fn set_aside(&mut self, name: &Name) {
+        if let Some(kept) = self.take_out(&name.key, Cause::Removed) {
+            self.budget.quarantine(name.to_string(), kept.allocated);
+        }
         self.quarantined_count += 1;
-        true
     }
 
     /// Counts a file that was put aside before the index was there.
@@ -315,35 +352,32 @@ impl Index {
         self.is_dirty = true;
     }
 
-    fn take_out(&mut self, key: &Key, cause: Cause) -> Option<Gone> {
+    /// Removes an entry; what becomes of its file and of the bytes that it takes, the caller decides.
+    fn take_out(&mut self, key: &Key, cause: Cause) -> Option<Kept> {
         let at = self.find(key)?;
-        let size_bytes = self.lru.slot(at).item.summary.size_bytes;
         let mut departed = Vec::new();
         self.lru.remove(at, cause, &mut departed);
-        self.depart(departed);
-        Some(Gone { key: *key, size_bytes })
+        let (kept, _) = departed.pop()?;
+        self.forget_digest(&kept.name);
+        self.is_dirty = true;
+        Some(kept)
     }
 
-    /// Removes an entry whose file is not unlinked, if it is still the one that was found; returns
-    /// the bytes that it took.
-    fn take_out_whole(&mut self, name: &Name) -> Option<u64> {
-        if !self.is_current(name) {
-            return None;
-        }
-        self.take_out(&name.key, Cause::Removed);
-        Some(self.budget.take_back_last())
-    }
-
+    /// Lets the files of what has left be unlinked.
     fn depart(&mut self, departed: Departed<Kept>) {
-        for (Kept { name, allocated, .. }, _) in departed {
-            if let Some(keys) = self.digests.get_mut(&name.digest) {
-                keys.retain(|key| *key != name.key);
-                if keys.is_empty() {
-                    self.digests.remove(&name.digest);
-                }
-            }
-            self.budget.discard(Waste { file: WasteFile::Entry(name), allocated });
+        for (kept, _) in departed {
+            self.forget_digest(&kept.name);
+            self.budget.discard(waste_of(&kept));
             self.is_dirty = true;
+        }
+    }
+
+    fn forget_digest(&mut self, name: &Name) {
+        if let Some(keys) = self.digests.get_mut(&name.digest) {
+            keys.retain(|key| *key != name.key);
+            if keys.is_empty() {
+                self.digests.remove(&name.digest);
+            }
         }
     }
 
@@ -352,7 +386,7 @@ impl Index {
         candidates.find(|(_, kept)| kept.name.key == *key).map(|(at, _)| at)
     }
 
-    fn is_current(&self, name: &Name) -> bool {
+    pub(super) fn is_current(&self, name: &Name) -> bool {
         self.find(&name.key).is_some_and(|at| self.lru.slot(at).item.name == *name)
     }
 
@@ -372,6 +406,10 @@ impl Index {
         let is_within = self.taken() <= max_bytes.max(self.budget.foreign);
         assert!(is_within, "{} of {max_bytes} bytes are taken", self.taken());
     }
+}
+
+fn waste_of(kept: &Kept) -> Waste {
+    Waste { file: WasteFile::Entry(kept.name), allocated: kept.allocated }
 }
 
 /// Keys are digests: any eight of their bytes are as good as a hash.
@@ -481,7 +519,7 @@ mod tests {
         for n in 0..100 {
             put(&mut index, n, 2);
             let name = index.use_key(&Key::from_bytes([n; 32]), WALL).unwrap();
-            assert!(index.set_aside(&name));
+            index.set_aside(&name);
             index.validate();
         }
         assert_eq!(index.budget.quarantine_len(), 50, "a sixteenth of the budget");

@@ -11,7 +11,7 @@ use super::name::{Name, directory};
 use super::reading::Reading;
 use super::sealed::{Sealed, Unsealed};
 use super::{Inner, Phase, blocking};
-use crate::limits::{DIGEST_WAIT, PIECE_BYTES};
+use crate::limits::{DIGEST_WAIT, LOOKS_MAX, PIECE_BYTES};
 
 const UNREADABLE: &str = "an entry can not be read";
 
@@ -50,10 +50,7 @@ impl Inner {
                 Address::Digest(_) => Ok(Opened::Miss(MissReason::NotReady)),
             },
             Phase::Ready => match self.find(address) {
-                Some(name) => {
-                    let ahead = Ahead::of(&address);
-                    self.on_pool(move |inner| inner.look_up(&name, ahead)).await
-                }
+                Some(name) => self.on_pool(move |inner| inner.look_up(address, name)).await,
                 None => Ok(Opened::Miss(MissReason::Absent)),
             },
         }
@@ -82,8 +79,21 @@ impl Inner {
         .await
     }
 
-    /// Opens a file that the index names.
-    fn look_up(self: &Arc<Self>, name: &Name, ahead: Ahead) -> Result<Opened> {
+    /// Opens the file that the index names; if it is not to be had, and the index names another one
+    /// by now, that one.
+    fn look_up(self: &Arc<Self>, address: Address, first: Name) -> Result<Opened> {
+        let mut name = first;
+        let mut opened = self.open_named(&name, Ahead::of(&address))?;
+        for _ in 1..LOOKS_MAX {
+            let Opened::Miss(_) = opened else { break };
+            let Some(other) = self.find(address).filter(|other| *other != name) else { break };
+            name = other;
+            opened = self.open_named(&name, Ahead::of(&address))?;
+        }
+        Ok(opened)
+    }
+
+    fn open_named(self: &Arc<Self>, name: &Name, ahead: Ahead) -> Result<Opened> {
         match self.unseal(name, ahead) {
             Ok((sealed, beginning)) => {
                 self.condition.lock().read = None;
@@ -113,8 +123,9 @@ impl Inner {
     /// is corrupt or over is dealt with when the index is.
     fn look_up_early(self: &Arc<Self>, key: &Key) -> Result<Opened> {
         let names = self.names_of(key).map_err(|error| failed(UNREADABLE, error))?;
+        let epoch = self.index.lock().epoch();
         let mut reason = MissReason::Absent;
-        for name in names {
+        for name in names.into_iter().filter(|name| name.generation >= epoch) {
             match self.unseal(&name, Ahead::FirstPiece) {
                 Ok((sealed, beginning)) => {
                     let wall = self.clock.wall();
@@ -130,13 +141,12 @@ impl Inner {
         Ok(Opened::Miss(reason))
     }
 
-    /// Lists the files of a key that were not cleared, the highest generation first.
-    fn names_of(&self, key: &Key) -> io::Result<Vec<Name>> {
-        let epoch = self.index.lock().epoch();
+    /// Lists the files of a key, the highest generation first.
+    pub(super) fn names_of(&self, key: &Key) -> io::Result<Vec<Name>> {
         let mut names = Vec::new();
         for entry in self.files.list(&self.directory(key))?.into_iter().flatten() {
             let name = entry?.file_name().to_str().and_then(|name| name.parse::<Name>().ok());
-            names.extend(name.filter(|name| name.key == *key && name.generation >= epoch));
+            names.extend(name.filter(|name| name.key == *key));
         }
         names.sort_by_key(|name| std::cmp::Reverse(name.generation));
         Ok(names)
@@ -149,7 +159,8 @@ impl Inner {
             Ahead::Nothing => Bytes::new(),
             Ahead::FirstPiece => {
                 let first_piece = 0..sealed.footer.meta.size_bytes.min(PIECE_BYTES);
-                sealed.read_chunks(&self.files, &first_piece)?.into()
+                let chunks = sealed.footer.verifiable(&first_piece);
+                sealed.read_chunks(&self.files, &chunks)?.into()
             }
         };
         Ok((sealed, beginning))
@@ -166,17 +177,20 @@ impl Inner {
     pub(super) fn set_aside(&self, name: &Name, what: &str) {
         let Ok(_owned) = self.own() else { return };
         let _turn = self.turns[usize::from(directory(&name.key))].lock();
-        if !self.index.lock().set_aside(name) {
+        if !self.index.lock().is_current(name) {
             return;
         }
         tracing::error!(key = %name.key, "an entry is corrupt and goes to the quarantine: {what}");
         let aside = self.root.join("quarantine").join(name.to_string());
-        if let Err(error) = self.files.rename(&self.path(name), &aside) {
-            tracing::error!(%error, "the corrupt entry stays where it is");
+        match self.files.rename(&self.path(name), &aside) {
+            Ok(()) => self.index.lock().set_aside(name),
+            Err(error) => {
+                tracing::error!(%error, "the corrupt entry stays where it is");
+                self.index.lock().let_be(name);
+            }
         }
-        if let Err(error) = self.unlink_waste() {
-            tracing::error!(%error, "the quarantine can not be emptied");
-        }
+        // What the quarantine has no room for any more is unlinked.
+        self.bell.ring();
     }
 
     /// Says that what was found by this digest is not to be had, to those who write about it.

@@ -17,6 +17,9 @@ pub(super) struct Name {
     pub(super) generation: u64,
 }
 
+/// The highest generation that is ever drawn: in microseconds since 1970, some 290,000 years.
+pub(super) const GENERATION_MAX: u64 = i64::MAX as u64;
+
 /// The directory of a key's files: one of 256, by its first byte.
 ///
 /// One level and not two: a hundred thousand entries are some 400 to a directory, and a new entry
@@ -46,7 +49,8 @@ impl FromStr for Name {
             payload_bytes: part()?.parse().map_err(drop)?,
             generation: part()?.parse().map_err(drop)?,
         };
-        if name.to_string() == text { Ok(name) } else { Err(()) }
+        let is_drawn = name.generation <= GENERATION_MAX;
+        if is_drawn && name.to_string() == text { Ok(name) } else { Err(()) }
     }
 }
 
@@ -70,6 +74,7 @@ mod tests {
             text.replace(".3.", ".+3."),
             text.to_uppercase(),
             format!("{text}.tmp"),
+            text.replace(".1790000000000000", ".18446744073709551615"),
             text[1..].to_owned(),
             String::new(),
         ] {

@@ -8,10 +8,12 @@ use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use parking_lot::Mutex;
 
 use super::fs::identity;
+use crate::limits::{TAKE_PAUSE, TAKES_MAX};
 
 const FILE: &str = "LOCK";
 
@@ -44,23 +46,33 @@ impl Owner {
     /// Takes a directory, and says for whom.
     pub(super) fn take(root: &Path, holder: &Holder) -> Result<Self, TakeError> {
         let path = root.join(FILE);
-        let file = open(&path).map_err(TakeError::Failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(TakeError::Held(read(&path))),
-            Err(TryLockError::Error(error)) => return Err(TakeError::Failed(error)),
+        for _ in 0..TAKES_MAX {
+            let file = open(&path).map_err(TakeError::Failed)?;
+            match file.try_lock() {
+                Ok(()) => {
+                    let owner = Self { path: path.clone(), file: Mutex::new(file) };
+                    // The file may have been removed, and another one locked, in between.
+                    if owner.is_intact() {
+                        owner.announce(holder);
+                        return Ok(owner);
+                    }
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(TAKE_PAUSE),
+                Err(TryLockError::Error(error)) => return Err(TakeError::Failed(error)),
+            }
         }
-        let owner = Self { path, file: Mutex::new(file) };
-        owner.announce(holder);
-        Ok(owner)
+        Err(TakeError::Held(read(&path)))
     }
 
     /// Says who holds the directory. On a read-only one it remains unsaid.
     pub(super) fn announce(&self, holder: &Holder) {
         let mut file = self.file.lock();
         let text = holder.to_text();
-        let written =
-            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text));
+        // Written before the rest is cut off: whoever reads meanwhile finds a holder.
+        let written = file
+            .rewind()
+            .and_then(|()| file.write_all(&text))
+            .and_then(|()| file.set_len(text.len() as u64));
         if let Err(error) = written {
             tracing::debug!(%error, "the lock does not say who holds it");
         }

@@ -2,16 +2,17 @@
 //!
 //! One entry, or those that a filter matches: out of the index, unlinked, their directories synced.
 //! Everything: the epoch is raised and synced, and unlinking follows. Whoever is about to publish
-//! is waited for, so that its file is either removed here or given up there.
+//! is waited for, so that its file is either removed here or given up there. A removal unlinks and
+//! syncs by itself and relies on nobody's having done so: files that have left for other reasons are
+//! unlinked by whoever needs the room, and not synced.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use meshmemo::{Gone, Key, Result, Selector};
 
 use super::condition::failed;
+use super::index::Kept;
 use super::name::directory;
 use super::{Durability, Inner, blocking, directory_at, epoch};
 use crate::limits::READY_WAIT;
@@ -19,8 +20,11 @@ use crate::limits::READY_WAIT;
 impl Inner {
     pub(super) async fn remove(self: &Arc<Self>, selector: Selector) -> Result<Vec<Gone>> {
         self.wait_until_ready(READY_WAIT).await?;
+        let permit = Arc::clone(&self.removers).acquire_owned().await;
+        let permit = permit.expect("the removers' places are never closed");
         let inner = Arc::clone(self);
         blocking(move || {
+            let _permit = permit;
             inner
                 .remove_owned(&selector)
                 .map_err(|error| failed("entries can not be removed", error))
@@ -37,52 +41,57 @@ impl Inner {
         }
     }
 
-    /// Removes one entry.
+    /// Removes one entry, with every file of its key: one that was replaced or evicted may still be
+    /// there, or come back with a power failure.
     pub(super) fn remove_key(&self, key: Key) -> io::Result<Option<Gone>> {
         let _turn = self.turns[usize::from(directory(&key))].lock();
-        let gone = self.index.lock().remove(&Selector::Key(key)).pop();
-        // Also what a write gave up before its turn was over, and could not unlink.
-        self.unlink_waste()?;
-        if gone.is_some() {
-            self.sync_removals(&BTreeSet::from([directory(&key)]))?;
+        let removed = self.index.lock().remove(&Selector::Key(key)).pop();
+        for name in self.names_of(&key)? {
+            self.files.remove(&self.path(&name))?;
         }
-        Ok(gone)
+        self.sync_removals(directory(&key))?;
+        Ok(removed.as_ref().map(gone))
     }
 
     fn remove_matching(&self, selector: &Selector) -> io::Result<Vec<Gone>> {
-        let gone = self.index.lock().remove(selector);
+        let removed = self.index.lock().remove(selector);
         self.turns.iter().for_each(|turn| drop(turn.lock()));
-        self.unlink_waste()?;
-        self.sync_removals(&gone.iter().map(|gone| directory(&gone.key)).collect())?;
-        Ok(gone)
+        for kept in &removed {
+            self.files.remove(&self.path(&kept.name))?;
+        }
+        for directory in 0..=u8::MAX {
+            self.sync_removals(directory)?;
+        }
+        self.bell.ring();
+        Ok(removed.iter().map(gone).collect())
     }
 
     fn clear(&self) -> io::Result<Vec<Gone>> {
         let _turn = self.clearing.lock();
-        let (gone, epoch) = {
+        let (removed, epoch) = {
             let mut index = self.index.lock();
-            let gone = index.remove(&Selector::All);
+            let removed = index.remove(&Selector::All);
             let epoch = index.draw(self.clock.wall());
             index.raise_epoch(epoch);
-            (gone, epoch)
+            (removed, epoch)
         };
         epoch::raise(&self.files, &self.root, epoch)?;
         self.bell.ring();
-        Ok(gone)
+        Ok(removed.iter().map(gone).collect())
     }
 
-    fn sync_removals(&self, directories: &BTreeSet<u8>) -> io::Result<()> {
+    /// Makes durable what was unlinked in a directory; one that is not there has nothing in it.
+    fn sync_removals(&self, directory: u8) -> io::Result<()> {
         if self.durability == Durability::None {
             return Ok(());
         }
-        for directory in directories {
-            self.files.sync_dir(&directory_at(&self.root, *directory))?;
+        match self.files.sync_dir(&directory_at(&self.root, directory)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
         }
-        Ok(())
     }
+}
 
-    /// Removes every entry whose time is over.
-    pub(super) fn expire(&self, wall: Duration) {
-        self.index.lock().expire(wall);
-    }
+fn gone(kept: &Kept) -> Gone {
+    Gone { key: kept.name.key, size_bytes: kept.summary.size_bytes }
 }

@@ -17,13 +17,15 @@ use parking_lot::Mutex;
 
 use super::budget::{Waste, WasteFile};
 use super::condition::trouble;
-use super::fs::allocated;
+use super::fs::{Files, allocated};
 use super::index::Kept;
 use super::name::{Name, directory};
 use super::recency::{self, Recency};
 use super::sealed::{Sealed, Unsealed};
 use super::{Inner, Phase, directory_at};
 use crate::limits::SCANNERS;
+
+const UNSEEN: &str = "not all of the data directory can be read";
 
 /// What was found in the directories.
 #[derive(Debug, Default)]
@@ -35,6 +37,8 @@ struct Found {
     /// What is no entry, or not this version's: how many files, and their bytes.
     foreign_count: u64,
     foreign: u64,
+    /// Directories that could not be listed to their end.
+    unseen: Vec<u8>,
     failure: Option<io::Error>,
 }
 
@@ -64,7 +68,11 @@ impl Inner {
                 scope.spawn(|| {
                     let mut found = Found::default();
                     while let Ok(directory) = u8::try_from(next.fetch_add(1, Ordering::Relaxed)) {
+                        if self.bell.is_stopping() {
+                            break;
+                        }
                         if let Err(error) = self.look_into(directory, recency, &mut found) {
+                            found.unseen.push(directory);
                             found.failure = Some(error);
                         }
                     }
@@ -79,13 +87,13 @@ impl Inner {
         let path = directory_at(&self.root, directory);
         for file in self.files.list(&path)?.into_iter().flatten() {
             let file = file?;
-            let file_bytes = match file.metadata() {
+            let metadata = match file.metadata() {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                metadata => metadata?.len(),
+                metadata => metadata?,
             };
-            match entry_name(&file.file_name(), directory) {
-                Some(name) => self.judge(name, file_bytes, recency, found),
-                None => found.leave(file_bytes),
+            match entry_name(&file.file_name(), directory).filter(|_| metadata.is_file()) {
+                Some(name) => self.judge(name, metadata.len(), recency, found),
+                None => found.leave(metadata.len()),
             }
         }
         Ok(())
@@ -128,7 +136,8 @@ impl Inner {
             (place.unwrap_or(usize::MAX), kept.name.generation)
         };
         found.entries.sort_by_key(order);
-        let corrupt = self.move_aside(found.corrupt);
+        let corrupt = std::mem::take(&mut found.corrupt);
+        let corrupt = self.move_aside(corrupt, &mut found);
         let (count, foreign) = (found.foreign_count, found.foreign);
         {
             let mut index = self.index.lock();
@@ -144,7 +153,7 @@ impl Inner {
             index.adopt(entries, self.clock.wall());
         }
         let mut condition = self.condition.lock();
-        condition.read = found.failure.as_ref().map(|error| trouble("a directory", error));
+        condition.scan = found.failure.as_ref().map(|error| trouble(UNSEEN, error));
         condition.room = (count > 0).then(|| meshmemo::Trouble {
             reason: "foreign-files",
             detail: format!(
@@ -155,14 +164,21 @@ impl Inner {
     }
 
     /// Moves files to the quarantine; returns those that went there.
-    fn move_aside(&self, corrupt: Vec<(Name, u64, String)>) -> Vec<(String, u64)> {
+    fn move_aside(
+        &self,
+        corrupt: Vec<(Name, u64, String)>,
+        found: &mut Found,
+    ) -> Vec<(String, u64)> {
         let mut aside = Vec::new();
         for (name, allocated, what) in corrupt {
             tracing::error!(key = %name.key, "an entry is corrupt and goes to the quarantine: {what}");
             let to = self.root.join("quarantine").join(name.to_string());
             match self.files.rename(&self.path(&name), &to) {
                 Ok(()) => aside.push((name.to_string(), allocated)),
-                Err(error) => tracing::error!(%error, "the corrupt entry stays where it is"),
+                Err(error) => {
+                    tracing::error!(%error, "the corrupt entry stays where it is");
+                    found.leave(allocated);
+                }
             }
             self.index.lock().count_quarantined();
         }
@@ -174,7 +190,9 @@ impl Inner {
         let mut aside = Vec::new();
         let files = self.files.list(&self.root.join("quarantine")).ok().flatten();
         for file in files.into_iter().flatten().flatten() {
-            if let (Ok(metadata), Ok(name)) = (file.metadata(), file.file_name().into_string()) {
+            if let (Ok(metadata), Ok(name)) = (file.metadata(), file.file_name().into_string())
+                && metadata.is_file()
+            {
                 aside.push((metadata.modified().ok(), name, allocated(metadata.len())));
             }
         }
@@ -199,13 +217,14 @@ impl Found {
         self.waste.extend(other.waste);
         self.corrupt.extend(other.corrupt);
         self.foreign_count += other.foreign_count;
-        self.foreign += other.foreign;
+        self.foreign = self.foreign.saturating_add(other.foreign);
+        self.unseen.extend(other.unseen);
         self.failure = self.failure.take().or(other.failure);
     }
 
     fn leave(&mut self, file_bytes: u64) {
         self.foreign_count += 1;
-        self.foreign += allocated(file_bytes);
+        self.foreign = self.foreign.saturating_add(allocated(file_bytes));
     }
 
     /// Lets of several files of a key only the one with the highest generation hold: a process that
@@ -234,14 +253,18 @@ pub(super) fn entry_name(file: &OsStr, in_directory: u8) -> Option<Name> {
     (directory(&name.key) == in_directory).then_some(name)
 }
 
-/// Makes the directories that must be there.
-pub(super) fn make_directories(root: &Path) -> io::Result<()> {
+/// Makes the directories that must be there, durably, so that a write has to sync its own alone.
+pub(super) fn make_directories(files: &Files, root: &Path) -> io::Result<()> {
     std::fs::create_dir_all(root)?;
     for name in ["tmp", "obj", "quarantine"] {
-        match std::fs::create_dir(root.join(name)) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => made?,
-        }
+        files.create_dir(&root.join(name))?;
+    }
+    for directory in 0..=u8::MAX {
+        files.create_dir(&directory_at(root, directory))?;
+    }
+    let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty());
+    for directory in [Some(&*root.join("obj")), Some(root), parent].into_iter().flatten() {
+        files.sync_dir(directory)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! nothing behind. The moment in which it becomes visible is decided under the lock of the index,
 //! where its ticket is asked.
 
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::index::{Kept, Room};
 use super::name::{Name, directory};
 use super::{Durability, Inner, Phase, blocking};
 use crate::envelope::seal;
-use crate::limits::{READY_WAIT, ROOM_WAIT};
+use crate::limits::{READY_WAIT, ROOM_PAUSE, ROOM_WAIT};
 
 const UNWRITABLE: &str = "an entry can not be written";
 
@@ -51,7 +52,8 @@ impl Inner {
                 Ok(put)
             }
             Err(error) => {
-                self.condition.lock().write = Some(trouble(UNWRITABLE, &error));
+                let bytes = entry.meta().size_bytes;
+                self.condition.lock().write = Some((trouble(UNWRITABLE, &error), bytes));
                 // The directory may be gone: the housekeeper looks.
                 self.bell.ring();
                 Err(failed(UNWRITABLE, error))
@@ -63,37 +65,38 @@ impl Inner {
         let _owned = self.own()?;
         let footer = seal(entry.meta(), entry.body());
         let bytes = allocated((entry.body().len() + footer.len()) as u64);
-        let Some(reservation) = self.reserve(bytes)? else {
+        // Made first: a directory that can not be written costs no entry its place.
+        let mut draft = Draft::new(self)?;
+        if !self.reserve(bytes, &mut draft)? {
             // What it was to replace is out of date all the same.
             self.remove_key(entry.meta().key)?;
             return Ok(Put::TooLarge);
-        };
-        let draft = Draft::write(reservation, entry.body(), &footer)?;
-        let put = self.publish(draft, entry, ticket)?;
-        // What it replaced leaves; if that fails, the housekeeper tries again.
-        let _tried_again = self.unlink_waste();
-        Ok(put)
+        }
+        draft.write(entry.body(), &footer)?;
+        self.publish(draft, entry, ticket)
     }
 
-    /// Reserves room for a file; nothing, if there can never be as much.
-    fn reserve(&self, bytes: u64) -> io::Result<Option<Reservation<'_>>> {
+    /// Reserves room for a draft; returns whether there can be as much.
+    fn reserve(&self, bytes: u64, draft: &mut Draft<'_>) -> io::Result<bool> {
+        let give_up_at = self.clock.now() + ROOM_WAIT;
+        let mut index = self.index.lock();
         loop {
-            let mut index = self.index.lock();
             match index.reserve(bytes) {
                 Room::Reserved => {
-                    return Ok(Some(Reservation { disk: self, bytes, is_taken: false }));
+                    draft.reserved = bytes;
+                    return Ok(true);
                 }
-                Room::TooLarge => return Ok(None),
+                Room::TooLarge => return Ok(false),
                 Room::Unlink(waste) => {
                     drop(index);
                     self.unlink(waste)?;
+                    index = self.index.lock();
                 }
-                Room::Wait => {
-                    if self.room.wait_for(&mut index, ROOM_WAIT).timed_out() {
-                        let message = "others hold the room that it needs";
-                        return Err(io::Error::new(io::ErrorKind::StorageFull, message));
-                    }
+                Room::Wait if self.clock.now() >= give_up_at => {
+                    let message = "other writes hold the room that it needs";
+                    return Err(io::Error::new(io::ErrorKind::ResourceBusy, message));
                 }
+                Room::Wait => drop(self.room.wait_for(&mut index, ROOM_PAUSE)),
             }
         }
     }
@@ -120,74 +123,64 @@ impl Inner {
         let kept = Kept {
             name,
             summary: Arc::new(Summary::from(meta)),
-            allocated: draft.reservation.bytes,
+            allocated: draft.reserved,
             hits: 0,
             last_used: wall,
         };
-        match self.index.lock().commit(kept, ticket, wall) {
-            Ok(()) => draft.keep(),
-            Err(_) => return Ok(Put::Invalidated),
-        }
+        let committed = self.index.lock().commit(kept, ticket, wall);
+        let Ok(replaced) = committed else { return Ok(Put::Invalidated) };
+        draft.keep();
+        self.room.notify_all();
+        // Still in its turn, or a removal could answer before it is gone. If it can not be
+        // unlinked, the housekeeper tries again.
+        let _tried_again = self.unlink(replaced.into_iter().collect());
         Ok(Put::Stored)
-    }
-}
-
-/// Room on the disk that is kept free for one file.
-struct Reservation<'a> {
-    disk: &'a Inner,
-    bytes: u64,
-    is_taken: bool,
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        if !self.is_taken {
-            self.disk.index.lock().budget.give_back(self.bytes);
-            self.disk.room.notify_all();
-        }
     }
 }
 
 /// A file on its way, on the room reserved for it; it is removed unless it is kept in the end.
 struct Draft<'a> {
+    disk: &'a Inner,
     number: u64,
+    file: Option<File>,
     /// The name under which it is found, once it has one.
     name: Option<Name>,
+    reserved: u64,
     is_kept: bool,
-    reservation: Reservation<'a>,
 }
 
 impl<'a> Draft<'a> {
-    /// Writes a file below `tmp/`, as durable as configured.
-    fn write(reservation: Reservation<'a>, payload: &[u8], footer: &[u8]) -> io::Result<Self> {
-        let disk = reservation.disk;
+    /// Makes an empty file below `tmp/`.
+    fn new(disk: &'a Inner) -> io::Result<Self> {
         let number = disk.index.lock().draw(disk.clock.wall());
-        let file = disk.files.create(&disk.draft_path(number))?;
-        // From here on it is removed, whatever fails.
-        let draft = Self { number, name: None, is_kept: false, reservation };
-        let written = disk
-            .files
+        let file = Some(disk.files.create(&disk.draft_path(number))?);
+        Ok(Self { disk, number, file, name: None, reserved: 0, is_kept: false })
+    }
+
+    /// Writes and closes the file, as durable as configured.
+    fn write(&mut self, payload: &[u8], footer: &[u8]) -> io::Result<()> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let files = &self.disk.files;
+        let written = files
             .write(&file, payload)
-            .and_then(|()| disk.files.write(&file, footer))
-            .and_then(|()| match disk.durability {
+            .and_then(|()| files.write(&file, footer))
+            .and_then(|()| match self.disk.durability {
                 Durability::None => Ok(()),
-                Durability::Data | Durability::Full => disk.files.sync_data(&file),
+                Durability::Data | Durability::Full => files.sync_data(&file),
             });
-        written.and(disk.files.close(file))?;
-        Ok(draft)
+        written.and(files.close(file))
     }
 
     /// Gives the file the name under which it is found, durably if configured.
     fn name(&mut self, name: Name) -> io::Result<()> {
-        let disk = self.reservation.disk;
+        let disk = self.disk;
         let (directory, path) = (disk.directory(&name.key), disk.path(&name));
         let draft_path = disk.draft_path(self.number);
         match disk.files.rename(&draft_path, &path) {
+            // Made at the start, and removed since.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !directory.is_dir() => {
                 disk.files.create_dir(&directory)?;
-                if disk.durability == Durability::Full {
-                    disk.files.sync_dir(&disk.root.join("obj"))?;
-                }
+                disk.files.sync_dir(&disk.root.join("obj"))?;
                 disk.files.rename(&draft_path, &path)?;
             }
             renamed => renamed?,
@@ -201,34 +194,31 @@ impl<'a> Draft<'a> {
 
     fn keep(mut self) {
         self.is_kept = true;
-        self.reservation.is_taken = true;
     }
 }
 
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        let disk = self.reservation.disk;
         if self.is_kept {
             return;
         }
+        let (disk, allocated) = (self.disk, self.reserved);
         let removed = match self.name {
             None => disk.files.remove(&disk.draft_path(self.number)),
             Some(name) => disk.files.remove(&disk.path(&name)).and_then(|()| {
                 // Its name may be durable already.
-                match disk.durability {
-                    Durability::Full => disk.files.sync_dir(&disk.directory(&name.key)),
-                    Durability::None | Durability::Data => Ok(()),
-                }
+                disk.files.sync_dir(&disk.directory(&name.key))
             }),
         };
+        let mut index = disk.index.lock();
+        index.budget.give_back(allocated);
         if let Err(error) = removed {
             tracing::warn!(%error, "a file that was given up stays for now");
             // The housekeeper tries again; until then its bytes are counted.
             let file = self.name.map_or(WasteFile::Draft(self.number), WasteFile::Entry);
-            let allocated = std::mem::take(&mut self.reservation.bytes);
-            let mut index = disk.index.lock();
-            index.budget.give_back(allocated);
             index.budget.discard(Waste { file, allocated });
         }
+        drop(index);
+        disk.room.notify_all();
     }
 }

@@ -1,13 +1,11 @@
 //! A disk that fails: it says so, serves what it can, and recovers by itself.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use meshmemo::{Address, Health, MissReason, Put, Stored, Tier};
 use meshmemo_tiers::{Disk, Durability, Op, OpenError};
 
-use crate::room::{Room, body, tell};
+use crate::room::{Mount, Room, body};
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
@@ -96,46 +94,11 @@ async fn a_directory_that_can_not_be_made_is_waited_for() {
     assert_eq!(room.put(&cup).await, Put::Stored);
 }
 
-/// A small file system of the test's own, where it may mount one.
-struct Mount {
-    path: PathBuf,
-}
-
-impl Mount {
-    fn new(path: PathBuf, size: &str) -> Option<Self> {
-        fs::create_dir_all(&path).unwrap();
-        let options = format!("size={size},mode=700");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path);
-        mount.output().is_ok_and(|output| output.status.success()).then_some(Self { path })
-    }
-
-    fn remount(&self, options: &str) {
-        let mut mount = Command::new("mount");
-        mount.args(["-o", &format!("remount,{options}")]).arg(&self.path);
-        assert!(mount.status().unwrap().success());
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _left_to_the_system =
-            Command::new("umount").args(["-l".as_ref(), path(&self.path)]).status();
-    }
-}
-
-fn path(path: &Path) -> &std::ffi::OsStr {
-    path.as_os_str()
-}
-
 #[tokio::test]
 async fn a_file_system_that_is_full_or_read_only_recovers_by_itself() {
     let mut room = Room::with(1 << 30, Durability::Full).await;
     room.close();
-    let Some(mount) = Mount::new(room.root(), "4m") else {
-        tell("not run: a full file system (nothing can be mounted here)");
-        return;
-    };
+    let Some(mount) = Mount::new(room.root(), "4m") else { return };
     room.open().await;
     let cup = room.entry("cup", body(1 << 20, 1));
     assert_eq!(room.put(&cup).await, Put::Stored);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,6 +145,38 @@ impl Room {
 
     pub(crate) fn tmp(&self) -> Vec<PathBuf> {
         list(&self.root().join("tmp"))
+    }
+}
+
+/// A small file system of the test's own, where one may be mounted; elsewhere the test says that it
+/// did not run.
+pub(crate) struct Mount {
+    path: PathBuf,
+}
+
+impl Mount {
+    pub(crate) fn new(path: PathBuf, size: &str) -> Option<Self> {
+        fs::create_dir_all(&path).unwrap();
+        let options = format!("size={size},mode=700");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path);
+        if mount.output().is_ok_and(|output| output.status.success()) {
+            return Some(Self { path });
+        }
+        tell("a test of a small file system did not run: nothing can be mounted here");
+        None
+    }
+
+    pub(crate) fn remount(&self, options: &str) {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", &format!("remount,{options}")]).arg(&self.path);
+        assert!(mount.status().unwrap().success());
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _left_to_the_system = Command::new("umount").arg("-l").arg(&self.path).status();
     }
 }
 

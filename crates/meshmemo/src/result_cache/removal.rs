@@ -35,25 +35,23 @@ impl ResultCache {
         selector: Selector,
         is_meant: impl Fn(&str) -> bool + Send + Sync,
     ) -> Removal {
+        let removing = self.inner.tickets.begin_removal(&selector);
         self.invalidate(&selector);
         let mut removed = HashMap::new();
         let mut failures = Vec::new();
-        // Farthest first, and after each whoever has read from it loses the right to publish: so
-        // nothing read before the removal is written to a nearer tier after it.
         for tier in self.inner.tiers.iter().rev().filter(|tier| is_meant(tier.name())) {
             match tier.remove(selector.clone()).await {
                 Ok(gone) => removed.extend(gone.iter().map(|gone| (gone.key, gone.size_bytes))),
                 Err(error) => failures.push((tier.name(), error)),
             }
-            self.invalidate(&selector);
         }
         if is_meant(MEMORY) {
             self.remove_from_memory(&selector, &mut removed);
-            // The same for memory: what was derived from an entry there, before it left, leaves
-            // too.
-            self.invalidate(&selector);
-            self.remove_from_memory(&selector, &mut removed);
         }
+        // What began meanwhile publishes nothing, but may have found what is gone now: nobody joins
+        // it after this.
+        self.invalidate(&selector);
+        drop(removing);
         let bytes = removed.values().sum();
         Removal { removed: Removed { entries: removed.len() as u64, bytes }, failures }
     }

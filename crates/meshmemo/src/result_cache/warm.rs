@@ -79,8 +79,7 @@ impl ResultCache {
 
     /// Brings one entry into memory; returns its bytes, or nothing if it did not come.
     async fn bring(&self, key: Key) -> Option<u64> {
-        let ticket = Ticket::new();
-        let _registration = self.inner.tickets.register(key, None, ticket.clone());
+        let ticket = self.inner.tickets.register(key, None, &Ticket::new());
         if self.inner.memory.peek(&key).is_some() {
             return None;
         }
@@ -118,5 +117,5 @@ fn within(listings: Vec<Listing>, count: u64, bytes: u64) -> Vec<Listing> {
 fn value(listing: &Listing) -> u128 {
     let cost = listing.summary.cost.as_micros();
     let weight = listing.summary.size_bytes.max(WEIGHT_MIN_BYTES);
-    (u128::from(listing.hits) + 1) * cost * (1 << 20) / u128::from(weight)
+    (u128::from(listing.hits) + 1).saturating_mul(cost).saturating_mul(1 << 20) / u128::from(weight)
 }

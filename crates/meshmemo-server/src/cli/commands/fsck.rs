@@ -1,6 +1,7 @@
 //! `meshmemo fsck`.
 
 use std::io::{IsTerminal, stderr};
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -37,6 +38,9 @@ fn say(options: &FsckOptions, report: &FsckReport) -> Result<()> {
     for (path, what) in &report.corrupt {
         output::say(&format!("corrupt      {}: {what}", path.display()))?;
     }
+    for (path, why) in &report.unreadable {
+        output::say(&format!("unreadable   {}: {why}", path.display()))?;
+    }
     let size = show_size(report.bytes);
     output::say(&format!("whole        {} entries, {size}", report.entries))?;
     for (count, what) in [
@@ -52,7 +56,8 @@ fn say(options: &FsckOptions, report: &FsckReport) -> Result<()> {
     }
     let root = options.root.display();
     output::say(&match (report.corrupt.len(), report.is_repaired) {
-        (0, _) => format!("{root} is clean"),
+        (0, _) if report.is_clean() => format!("{root} is clean"),
+        (0, _) => format!("{root}: {} files can not be read", report.unreadable.len()),
         (count, true) => format!("{root}: {count} files were corrupt and are in the quarantine"),
         (count, false) => {
             format!("{root}: {count} files are corrupt; --repair puts them in the quarantine")
@@ -62,13 +67,17 @@ fn say(options: &FsckOptions, report: &FsckReport) -> Result<()> {
 }
 
 fn to_json(report: &FsckReport) -> serde_json::Value {
-    let corrupt = |(path, what): &(std::path::PathBuf, String)| json!({ "path": path.display().to_string(), "reason": what });
+    let files = |files: &[(PathBuf, String)]| {
+        let one = |(path, reason): &(PathBuf, String)| json!({ "path": path.display().to_string(), "reason": reason });
+        files.iter().map(one).collect::<Vec<_>>()
+    };
     json!({
         "clean": report.is_clean(),
         "repaired": report.is_repaired,
         "entries": report.entries,
         "bytes": report.bytes,
-        "corrupt": report.corrupt.iter().map(corrupt).collect::<Vec<_>>(),
+        "corrupt": files(&report.corrupt),
+        "unreadable": files(&report.unreadable),
         "quarantined": report.quarantined,
         "superseded": report.superseded,
         "left_over": report.left_over,

@@ -1,6 +1,5 @@
 //! `meshmemo serve`.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,8 @@ use anyhow::{Context, Result, anyhow};
 use meshmemo::{Warm, Warmed};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::cli::args::Serve;
 use crate::cli::{Done, Usage, output};
@@ -55,10 +56,9 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, %memory, entries, %disk_max, %data_dir, "meshmemo serves");
     output::say(&format!("meshmemo listens on {url}"))?;
-    let stopped = tokio::select! {
-        stopped = serve(listener, Arc::clone(&state), stop) => stopped,
-        never = warm(&state) => match never {},
-    };
+    let warming = AbortOnDropHandle::new(start_warming(&state));
+    let stopped = serve(listener, Arc::clone(&state), stop).await;
+    drop(warming);
     if let Some(disk) = disk {
         tokio::task::spawn_blocking(move || disk.close()).await?;
     }
@@ -76,7 +76,7 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
 }
 
 /// Brings from disk into memory what the configuration wants, once the disk knows what it has.
-async fn warm(state: &State) -> Infallible {
+async fn warm(state: Arc<State>) {
     if let Some(disk) = &state.disk
         && state.config.warm != Warm::Top(0)
         && disk.ready(WARM_WAIT).await
@@ -87,7 +87,12 @@ async fn warm(state: &State) -> Infallible {
             tracing::info!(entries = loaded, size = %show_size(bytes), "memory was warmed from disk");
         }
     }
-    std::future::pending().await
+}
+
+/// Not one of the process's tasks: nobody waits for it at the end.
+#[expect(clippy::disallowed_methods, reason = "its handle ends it")]
+fn start_warming(state: &Arc<State>) -> JoinHandle<()> {
+    tokio::spawn(warm(Arc::clone(state)))
 }
 
 /// Lets a write beyond the limit on the size of files fail, instead of ending the process: the disk
