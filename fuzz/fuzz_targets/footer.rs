@@ -33,7 +33,7 @@ fn sealed(file: &[u8]) -> Vec<u8> {
 
 fn try_file(file: &[u8]) {
     let Some(tail) = file.last_chunk::<TAIL_BYTES>() else { return };
-    let Ok(length) = footer_bytes(tail) else { return };
+    let Ok(length) = footer_bytes(tail, file.len() as u64) else { return };
     let Some(start) = file.len().checked_sub(length) else { return };
     if let Ok(footer) = read(&file[start..]) {
         use_footer(&footer, &file[..start]);

@@ -95,6 +95,8 @@ pub(in crate::disk) struct Inner {
     ownership: RwLock<()>,
     holder: Mutex<Holder>,
     condition: Mutex<Condition>,
+    /// Directories that could not be read yet.
+    unseen: Mutex<Vec<u8>>,
     phase: watch::Sender<Phase>,
     writers: Arc<Semaphore>,
     readers: Arc<Semaphore>,
@@ -157,17 +159,17 @@ impl Disk {
         self.inner.ready(limit).await
     }
 
-    /// Sets the budget, and evicts before it returns what no longer fits.
-    ///
-    /// # Errors
-    /// `Storage` if a file can not be unlinked; its bytes stay counted.
-    pub async fn set_max_bytes(&self, max_bytes: u64) -> Result<()> {
+    /// Sets the budget, and evicts before it returns what no longer fits. A file that can not be
+    /// unlinked stays counted, and is tried again.
+    pub async fn set_max_bytes(&self, max_bytes: u64) {
         let inner = Arc::clone(&self.inner);
         inner.index.lock().set_max_bytes(max_bytes);
-        blocking(move || {
+        let unlinked = blocking(move || {
             inner.unlink_waste().map_err(|error| condition::failed("a file stays", error))
-        })
-        .await
+        });
+        if let Err(error) = unlinked.await {
+            tracing::warn!(%error, "the disk takes more than its budget for now");
+        }
     }
 
     /// Recounts everything; panics where two books disagree or a reservation was forgotten.
@@ -254,6 +256,7 @@ impl Inner {
             ownership: RwLock::new(()),
             holder: Mutex::new(Holder::this(options.role, None)),
             condition: Mutex::default(),
+            unseen: Mutex::default(),
             phase: watch::Sender::new(Phase::Closed),
             writers: Arc::new(Semaphore::new(WRITERS_MAX)),
             readers: Arc::new(Semaphore::new(READERS_MAX)),

@@ -97,24 +97,26 @@ pub fn seal(meta: &Meta, payload: &[u8]) -> Vec<u8> {
     footer.0
 }
 
-/// Returns how long the footer is of a file that ends with `tail`, its last [`TAIL_BYTES`].
+/// Returns how long the footer is of a file of `file_bytes` that ends with `tail`, its last
+/// [`TAIL_BYTES`].
 ///
 /// # Errors
-/// `Newer`, or `Corrupt` if this is no footer's end.
-pub fn footer_bytes(tail: &[u8]) -> Result<usize, Broken> {
+/// `Corrupt` if this is no footer's end; `Newer` if a newer version says it in another way.
+pub fn footer_bytes(tail: &[u8], file_bytes: u64) -> Result<usize, Broken> {
     let corrupt = || Broken::corrupt("it does not end as an entry does");
     let mut reader = Reader(tail);
     let numbers = (reader.u32(), reader.u32(), reader.u32(), reader.u64(), reader.array::<8>());
     let (Some(_), Some(footer_bytes), Some(version), Some(_), Some(MAGIC)) = numbers else {
         return Err(corrupt());
     };
-    if version > VERSION {
-        return Err(Broken::Newer);
-    }
     let least = u32::try_from(HEADER_BYTES + TAIL_BYTES).expect("both are small");
+    let is_plausible =
+        (least..=FOOTER_MAX_BYTES).contains(&footer_bytes) && u64::from(footer_bytes) <= file_bytes;
     match version {
-        VERSION if (least..=FOOTER_MAX_BYTES).contains(&footer_bytes) => Ok(footer_bytes as usize),
-        _ => Err(corrupt()),
+        0 => Err(corrupt()),
+        _ if is_plausible => Ok(footer_bytes as usize),
+        VERSION => Err(corrupt()),
+        _ => Err(Broken::Newer),
     }
 }
 
@@ -125,11 +127,19 @@ pub fn footer_bytes(tail: &[u8]) -> Result<usize, Broken> {
 pub fn read(footer: &[u8]) -> Result<Footer, Broken> {
     let corrupt = |what: &str| Broken::corrupt(what);
     let tail = footer.last_chunk::<TAIL_BYTES>().ok_or_else(|| corrupt("its footer is cut"))?;
-    if footer_bytes(tail)? != footer.len() {
+    if footer_bytes(tail, footer.len() as u64)? != footer.len() {
         return Err(corrupt("its footer has another length than it says"));
     }
     let (sealed, seal) = footer.split_at(footer.len() - 16);
-    if Reader(seal).u64() != Some(XxHash3_64::oneshot(sealed)) {
+    let (body, version) = sealed.split_at(sealed.len() - 4);
+    let sum = Reader(seal).u64();
+    let ours = [body, &VERSION.to_le_bytes()].concat();
+    if version != VERSION.to_le_bytes() {
+        // Of our version it is if the sum says so, and then a bit of the version has changed.
+        let is_ours = sum == Some(XxHash3_64::oneshot(&ours));
+        return Err(if is_ours { corrupt("its version has changed") } else { Broken::Newer });
+    }
+    if sum != Some(XxHash3_64::oneshot(sealed)) {
         return Err(corrupt("its footer has changed"));
     }
     parse(sealed).ok_or_else(|| corrupt("its footer contradicts itself"))?
@@ -198,7 +208,9 @@ mod tests {
             let sealed = seal(&meta(&payload), &payload);
             let footer = read(&sealed).unwrap();
             assert_eq!(footer.meta, meta(&payload));
-            assert_eq!(footer_bytes(&sealed[sealed.len() - TAIL_BYTES..]), Ok(sealed.len()));
+            let (tail, length) = (&sealed[sealed.len() - TAIL_BYTES..], sealed.len());
+            assert_eq!(footer_bytes(tail, length as u64), Ok(length));
+            assert!(footer_bytes(tail, length as u64 - 1).is_err(), "it is longer than its file");
             for (number, chunk) in payload.chunks(CHUNK_BYTES as usize).enumerate() {
                 let start = number as u64 * u64::from(CHUNK_BYTES);
                 assert_eq!(footer.verify(start, chunk), Ok(()));

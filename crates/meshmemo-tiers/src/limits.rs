@@ -59,6 +59,12 @@ pub(crate) const ROUND: Duration = Duration::from_secs(1);
 /// How long the order of use may go without being saved.
 pub(crate) const RECENCY_PAUSE: Duration = Duration::from_mins(1);
 
+/// How long a directory that could not be read rests before it is tried again.
+pub(crate) const RESCAN_PAUSE: Duration = Duration::from_secs(10);
+
+/// How many files the housekeeper unlinks before it looks whether it is to end.
+pub(crate) const UNLINKS_AT_A_TIME: usize = 256;
+
 /// How long a disk that could not be written rests before it is tried again.
 pub(crate) const PROBE_PAUSE: Duration = Duration::from_secs(2);
 

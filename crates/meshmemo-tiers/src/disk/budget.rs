@@ -101,6 +101,12 @@ impl Budget {
         std::mem::take(&mut self.waste)
     }
 
+    /// Takes some files of what is to be unlinked.
+    pub(super) fn take_some_waste(&mut self, count: usize) -> Vec<Waste> {
+        let start = self.waste.len().saturating_sub(count);
+        self.waste.split_off(start)
+    }
+
     /// Takes so much of what is to be unlinked that `bytes` come free, or all of it.
     pub(super) fn take_waste_of(&mut self, bytes: u64) -> Vec<Waste> {
         let mut taken = 0;

@@ -20,6 +20,24 @@ pub(super) struct Condition {
 }
 
 impl Condition {
+    /// Notes why an entry of so many bytes could not be written.
+    pub(super) fn note_write(&mut self, what: &str, error: &io::Error, bytes: u64) {
+        let new = trouble(what, error);
+        if self.write.as_ref().map(|(old, _)| old.reason) != Some(new.reason) {
+            tracing::warn!(reason = new.reason, %error, "{what}");
+        }
+        self.write = Some((new, bytes));
+    }
+
+    /// Notes why an entry could not be read.
+    pub(super) fn note_read(&mut self, what: &str, error: &io::Error) {
+        let new = trouble(what, error);
+        if self.read.as_ref().map(|old| old.reason) != Some(new.reason) {
+            tracing::warn!(reason = new.reason, %error, "{what}");
+        }
+        self.read = Some(new);
+    }
+
     pub(super) fn health(&self) -> Health {
         let write = self.write.as_ref().map(|(trouble, _)| trouble);
         let degraded = [write, self.scan.as_ref(), self.read.as_ref(), self.room.as_ref()];

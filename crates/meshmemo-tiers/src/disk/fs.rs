@@ -110,9 +110,13 @@ impl Files {
         }
     }
 
+    /// Opens a file for reading; anything else under its name might never answer.
     pub(super) fn open(&self, path: &Path) -> io::Result<File> {
         self.before(Op::Open)?;
-        File::open(path)
+        if path.metadata()?.is_file() {
+            return File::open(path);
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"))
     }
 
     /// Fills a buffer; a file that ends before is `UnexpectedEof`.
@@ -138,6 +142,12 @@ impl Files {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Returns what a file takes on the disk, whatever its length.
+pub(super) fn taken(file: &std::fs::Metadata) -> u64 {
+    const SECTOR_BYTES: u64 = 512;
+    file.blocks().saturating_mul(SECTOR_BYTES)
 }
 
 /// Returns how many bytes the file system has left for us.

@@ -126,7 +126,13 @@ impl Check<'_> {
     fn list(&mut self) -> io::Result<Vec<(Name, u64)>> {
         let mut names = Vec::new();
         for directory in 0..=u8::MAX {
-            let files = self.files.list(&directory_at(self.root, directory))?;
+            let files = match self.files.list(&directory_at(self.root, directory)) {
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                    self.report.foreign += 1;
+                    continue;
+                }
+                files => files?,
+            };
             for file in files.into_iter().flatten() {
                 let file = file?;
                 let metadata = file.metadata()?;

@@ -11,7 +11,7 @@ use super::condition::trouble;
 use super::fs::available;
 use super::owner::{Owner, TakeError};
 use super::{Inner, Phase, epoch, recency, scan};
-use crate::limits::{PROBE_PAUSE, RECENCY_PAUSE, ROUND};
+use crate::limits::{PROBE_PAUSE, RECENCY_PAUSE, RESCAN_PAUSE, ROUND, UNLINKS_AT_A_TIME};
 
 /// Calls the housekeeper, or ends it.
 #[derive(Debug, Default)]
@@ -67,8 +67,9 @@ impl Bell {
 /// When the housekeeper did what it does now and then, in monotonic time.
 #[derive(Debug)]
 struct Rounds {
-    saved_at: Duration,
-    probed_at: Duration,
+    saved: Duration,
+    probed: Duration,
+    looked: Duration,
 }
 
 /// Starts the housekeeper. Without a thread the disk stays closed, and says so.
@@ -89,7 +90,7 @@ pub(super) fn start(inner: &Arc<Inner>) -> Option<JoinHandle<()>> {
 fn run(disk: &Weak<Inner>) {
     let Some(inner) = disk.upgrade() else { return };
     let now = inner.clock.now();
-    let mut rounds = Rounds { saved_at: now, probed_at: now };
+    let mut rounds = Rounds { saved: now, probed: now, looked: now };
     loop {
         inner.keep_house(&mut rounds);
         if inner.bell.wait() == Call::Stop {
@@ -176,17 +177,32 @@ impl Inner {
             index.expire(self.clock.wall());
             index.budget.try_stuck_again();
         }
-        if let Err(error) = self.unlink_waste() {
-            tracing::debug!(%error, "files that have left can not be unlinked yet");
-        }
+        self.unlink_in_batches();
         let now = self.clock.now();
-        if now.saturating_sub(rounds.probed_at) >= PROBE_PAUSE {
-            rounds.probed_at = now;
+        if now.saturating_sub(rounds.probed) >= PROBE_PAUSE {
+            rounds.probed = now;
             self.probe();
         }
-        if now.saturating_sub(rounds.saved_at) >= RECENCY_PAUSE {
-            rounds.saved_at = now;
+        if now.saturating_sub(rounds.looked) >= RESCAN_PAUSE {
+            rounds.looked = now;
+            self.look_into_unseen();
+        }
+        if now.saturating_sub(rounds.saved) >= RECENCY_PAUSE {
+            rounds.saved = now;
             self.save_recency();
+        }
+    }
+
+    /// Unlinks what has left, a part at a time, so that the end is not held up by it.
+    fn unlink_in_batches(&self) {
+        while !self.bell.is_stopping() {
+            let waste = self.index.lock().budget.take_some_waste(UNLINKS_AT_A_TIME);
+            if waste.is_empty() {
+                break;
+            }
+            if let Err(error) = self.unlink(waste) {
+                tracing::debug!(%error, "files that have left can not be unlinked yet");
+            }
         }
     }
 
@@ -208,15 +224,7 @@ impl Inner {
         if !self.is_worth_a_probe() {
             return;
         }
-        let path = self.root.join("tmp").join("probe");
-        let written = self.files.remove(&path).and_then(|()| {
-            let file = self.files.create(&path)?;
-            let written = self.files.write(&file, &[0; 4096]);
-            let synced = written.and_then(|()| self.files.sync_data(&file));
-            synced.and(self.files.close(file))
-        });
-        let removed = self.files.remove(&path);
-        match written.and(removed) {
+        match self.try_to_write() {
             Ok(()) => {
                 tracing::info!("the data directory can be written again");
                 self.condition.lock().write = None;
@@ -225,8 +233,19 @@ impl Inner {
         }
     }
 
-    /// Returns whether a small write can tell that an entry could be written now. What was too large
-    /// for a limit on files, only an entry can tell.
+    /// Writes a small file, and removes it.
+    pub(super) fn try_to_write(&self) -> io::Result<()> {
+        let path = self.root.join("tmp").join("probe");
+        self.files.remove(&path)?;
+        let file = self.files.create(&path)?;
+        let written = self.files.write(&file, &[0; 4096]);
+        let synced = written.and_then(|()| self.files.sync_data(&file));
+        let closed = synced.and(self.files.close(file));
+        closed.and(self.files.remove(&path))
+    }
+
+    /// Returns whether a small write can tell that an entry could be written now. About rights of a
+    /// directory and limits on files, only an entry can.
     fn is_worth_a_probe(&self) -> bool {
         let (reason, needed) = match &self.condition.lock().write {
             None => return false,
@@ -234,7 +253,7 @@ impl Inner {
         };
         match reason {
             "full" => available(&self.root).is_ok_and(|bytes| bytes > needed),
-            "file-too-large" => false,
+            "file-too-large" | "permission" | "busy" => false,
             _ => true,
         }
     }

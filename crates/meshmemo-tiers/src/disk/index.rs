@@ -287,6 +287,7 @@ impl Index {
         self.lru.clear(&mut departed);
         self.digests.clear();
         self.early_uses.clear();
+        self.epoch = 0;
         self.budget.lose();
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use meshmemo::{Address, Digest, ErrorKind, Key, MissReason, Opened, Result};
 
-use super::condition::{failed, trouble};
+use super::condition::failed;
 use super::name::{Name, directory};
 use super::reading::Reading;
 use super::sealed::{Sealed, Unsealed};
@@ -113,7 +113,7 @@ impl Inner {
                 Ok(Opened::Miss(MissReason::Corrupt))
             }
             Err(Unsealed::Failed(error)) => {
-                self.condition.lock().read = Some(trouble(UNREADABLE, &error));
+                self.condition.lock().note_read(UNREADABLE, &error);
                 Err(failed(UNREADABLE, error))
             }
         }
@@ -145,8 +145,13 @@ impl Inner {
     pub(super) fn names_of(&self, key: &Key) -> io::Result<Vec<Name>> {
         let mut names = Vec::new();
         for entry in self.files.list(&self.directory(key))?.into_iter().flatten() {
-            let name = entry?.file_name().to_str().and_then(|name| name.parse::<Name>().ok());
-            names.extend(name.filter(|name| name.key == *key));
+            let entry = entry?;
+            let name = entry.file_name().to_str().and_then(|name| name.parse::<Name>().ok());
+            if let Some(name) = name.filter(|name| name.key == *key)
+                && entry.file_type()?.is_file()
+            {
+                names.push(name);
+            }
         }
         names.sort_by_key(|name| std::cmp::Reverse(name.generation));
         Ok(names)

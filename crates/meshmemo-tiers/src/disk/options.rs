@@ -108,8 +108,8 @@ impl fmt::Display for OpenError {
             Self::Held { root, holder } => {
                 write!(f, "the data directory `{}` is held by {holder}", root.display())
             }
-            Self::Failed { root, source } => {
-                write!(f, "the data directory `{}` can not be used: {source}", root.display())
+            Self::Failed { root, .. } => {
+                write!(f, "the data directory `{}` can not be used", root.display())
             }
         }
     }

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -87,7 +88,15 @@ impl Owner {
 
 /// Opens the lock's file for reading if it can not be written: that is enough to hold it.
 fn open(path: &Path) -> io::Result<File> {
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    // A link would have its target written to.
+    let no_link = nix::fcntl::OFlag::O_NOFOLLOW.bits();
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(no_link)
+        .open(path);
     match opened {
         Err(error)
             if matches!(

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use meshmemo::{Error, ErrorKind, Meta, Result, Stored};
 
-use super::condition::{failed, trouble};
+use super::condition::failed;
 use super::name::Name;
 use super::sealed::{Sealed, Unsealed};
 use super::{Inner, blocking};
@@ -98,7 +98,7 @@ impl Open {
             Ok(bytes) => bytes,
             Err(Unsealed::Failed(error)) => {
                 let what = "an entry can not be read to its end";
-                disk.condition.lock().read = Some(trouble(what, &error));
+                disk.condition.lock().note_read(what, &error);
                 return Err(failed(what, error));
             }
             Err(Unsealed::Corrupt(what)) => return Err(self.corrupt(disk, &what)),

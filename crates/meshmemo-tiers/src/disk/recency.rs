@@ -67,7 +67,11 @@ pub(super) fn write(files: &Files, root: &Path, sequence: u64, entries: &[Kept])
 
 fn read_file(root: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(root.join(FILE))?;
+    let path = root.join(FILE);
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"));
+    }
+    let file = std::fs::File::open(path)?;
     file.take(RECENCY_MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -25,9 +25,10 @@ impl Inner {
         let inner = Arc::clone(self);
         blocking(move || {
             let _permit = permit;
-            inner
-                .remove_owned(&selector)
-                .map_err(|error| failed("entries can not be removed", error))
+            inner.remove_owned(&selector).map_err(|error| {
+                tracing::error!(%error, "entries can not be removed, and may come back");
+                failed("entries can not be removed", error)
+            })
         })
         .await
     }

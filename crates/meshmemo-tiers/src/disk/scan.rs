@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use parking_lot::Mutex;
 
 use super::budget::{Waste, WasteFile};
 use super::condition::trouble;
-use super::fs::{Files, allocated};
+use super::fs::{Files, allocated, taken};
 use super::index::Kept;
 use super::name::{Name, directory};
 use super::recency::{self, Recency};
@@ -55,6 +56,12 @@ impl Inner {
         if let Err(error) = self.unlink_waste() {
             tracing::warn!(%error, "files that have left can not be unlinked yet");
         }
+        if let Err(error) = self.try_to_write() {
+            self.condition.lock().note_write("the data directory can not be written", &error, 0);
+        }
+        if self.bell.is_stopping() {
+            return;
+        }
         self.phase.send_replace(Phase::Ready);
         let took = self.clock.now().saturating_sub(started_at);
         tracing::info!(entries = count, ?took, "the data directory is looked through");
@@ -71,10 +78,7 @@ impl Inner {
                         if self.bell.is_stopping() {
                             break;
                         }
-                        if let Err(error) = self.look_into(directory, recency, &mut found) {
-                            found.unseen.push(directory);
-                            found.failure = Some(error);
-                        }
+                        found.merge(self.look_into(directory, recency));
                     }
                     all.lock().merge(found);
                 });
@@ -83,7 +87,18 @@ impl Inner {
         all.into_inner().with_the_highest_generations()
     }
 
-    fn look_into(&self, directory: u8, recency: &Recency, found: &mut Found) -> io::Result<()> {
+    /// Looks into one directory. What can not be read whole is not taken at all, and is tried again
+    /// later.
+    fn look_into(&self, directory: u8, recency: &Recency) -> Found {
+        self.try_look_into(directory, recency).unwrap_or_else(|error| Found {
+            unseen: vec![directory],
+            failure: Some(error),
+            ..Found::default()
+        })
+    }
+
+    fn try_look_into(&self, directory: u8, recency: &Recency) -> io::Result<Found> {
+        let mut found = Found::default();
         let path = directory_at(&self.root, directory);
         for file in self.files.list(&path)?.into_iter().flatten() {
             let file = file?;
@@ -92,25 +107,31 @@ impl Inner {
                 metadata => metadata?,
             };
             match entry_name(&file.file_name(), directory).filter(|_| metadata.is_file()) {
-                Some(name) => self.judge(name, metadata.len(), recency, found),
-                None => found.leave(metadata.len()),
+                Some(name) => self.judge(name, &metadata, recency, &mut found)?,
+                None => found.leave(taken(&metadata)),
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     /// Decides what a file is by its name, and if need be by its footer.
-    fn judge(&self, name: Name, file_bytes: u64, recency: &Recency, found: &mut Found) {
-        let waste = Waste { file: WasteFile::Entry(name), allocated: allocated(file_bytes) };
+    fn judge(
+        &self,
+        name: Name,
+        metadata: &Metadata,
+        recency: &Recency,
+        found: &mut Found,
+    ) -> io::Result<()> {
+        let waste = Waste { file: WasteFile::Entry(name), allocated: allocated(metadata.len()) };
         if name.generation < self.index.lock().epoch() {
             found.waste.push(waste);
-            return;
+            return Ok(());
         }
         if let Some((place, kept)) = recency.rows.get(&name)
             && kept.allocated == waste.allocated
         {
             found.entries.push((Some(*place), kept.clone()));
-            return;
+            return Ok(());
         }
         match Sealed::open(&self.files, &self.path(&name), &name) {
             Ok(sealed) => {
@@ -120,13 +141,24 @@ impl Inner {
                 found.entries.push((None, Kept { name, summary, allocated, hits: 0, last_used }));
             }
             Err(Unsealed::Missing) => {}
-            Err(Unsealed::Newer) => found.leave(file_bytes),
+            Err(Unsealed::Newer) => found.leave(taken(metadata)),
             Err(Unsealed::Corrupt(what)) => found.corrupt.push((name, waste.allocated, what)),
-            Err(Unsealed::Failed(error)) => {
-                found.leave(file_bytes);
-                found.failure = Some(error);
-            }
+            Err(Unsealed::Failed(error)) => return Err(error),
         }
+        Ok(())
+    }
+
+    /// Looks once more into the directories that could not be read.
+    pub(super) fn look_into_unseen(&self) {
+        let unseen = std::mem::take(&mut *self.unseen.lock());
+        if unseen.is_empty() {
+            return;
+        }
+        let mut found = Found::default();
+        for directory in unseen {
+            found.merge(self.look_into(directory, &Recency::default()));
+        }
+        self.take_in(&Recency::default(), found.with_the_highest_generations(), Vec::new());
     }
 
     fn take_in(&self, recency: &Recency, mut found: Found, aside: Vec<(String, u64)>) {
@@ -142,7 +174,7 @@ impl Inner {
         {
             let mut index = self.index.lock();
             index.see(recency.sequence);
-            index.budget.foreign = foreign;
+            index.budget.leave(foreign);
             for waste in found.waste {
                 index.budget.discard(waste);
             }
@@ -154,13 +186,14 @@ impl Inner {
         }
         let mut condition = self.condition.lock();
         condition.scan = found.failure.as_ref().map(|error| trouble(UNSEEN, error));
-        condition.room = (count > 0).then(|| meshmemo::Trouble {
-            reason: "foreign-files",
-            detail: format!(
+        if count > 0 {
+            let detail = format!(
                 "{count} files below `obj` are no entries of this version: they stay, and take \
                  {foreign} bytes of the budget"
-            ),
-        });
+            );
+            condition.room = Some(meshmemo::Trouble { reason: "foreign-files", detail });
+        }
+        *self.unseen.lock() = found.unseen;
     }
 
     /// Moves files to the quarantine; returns those that went there.
@@ -222,9 +255,9 @@ impl Found {
         self.failure = self.failure.take().or(other.failure);
     }
 
-    fn leave(&mut self, file_bytes: u64) {
+    fn leave(&mut self, allocated: u64) {
         self.foreign_count += 1;
-        self.foreign = self.foreign.saturating_add(allocated(file_bytes));
+        self.foreign = self.foreign.saturating_add(allocated);
     }
 
     /// Lets of several files of a key only the one with the highest generation hold: a process that

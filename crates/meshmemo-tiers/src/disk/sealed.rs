@@ -51,13 +51,11 @@ fn read_footer(files: &Files, file: &File, file_bytes: u64) -> Result<Footer, Un
     let end = read_at(files, file, file_bytes - end, usize::try_from(end).unwrap_or(0))?;
     let tail = end.last_chunk::<TAIL_BYTES>();
     let tail = tail.ok_or_else(|| Unsealed::Corrupt("it is shorter than any entry".to_owned()))?;
-    let length = footer_bytes(tail)?;
+    let length = footer_bytes(tail, file_bytes)?;
     let footer = match end.len().checked_sub(length) {
         Some(start) => read(&end[start..])?,
         None => {
-            let start = file_bytes.checked_sub(length as u64);
-            let start =
-                start.ok_or_else(|| Unsealed::Corrupt("it is shorter than it says".to_owned()))?;
+            let start = file_bytes - length as u64;
             read(&read_at(files, file, start, length)?)?
         }
     };

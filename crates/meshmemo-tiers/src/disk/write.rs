@@ -11,7 +11,7 @@ use std::sync::Arc;
 use meshmemo::{Entry, Put, Result, Stored, Summary, Ticket};
 
 use super::budget::{Waste, WasteFile};
-use super::condition::{failed, trouble};
+use super::condition::failed;
 use super::fs::{Op, allocated};
 use super::index::{Kept, Room};
 use super::name::{Name, directory};
@@ -53,7 +53,7 @@ impl Inner {
             }
             Err(error) => {
                 let bytes = entry.meta().size_bytes;
-                self.condition.lock().write = Some((trouble(UNWRITABLE, &error), bytes));
+                self.condition.lock().note_write(UNWRITABLE, &error, bytes);
                 // The directory may be gone: the housekeeper looks.
                 self.bell.ring();
                 Err(failed(UNWRITABLE, error))

@@ -82,7 +82,7 @@ async fn a_lower_budget_evicts_before_it_returns() {
     for n in 0..6_u64 {
         room.put(&room.entry(&n.to_string(), body(MIB, n))).await;
     }
-    room.disk().set_max_bytes(3 << 20).await.unwrap();
+    room.disk().set_max_bytes(3 << 20).await;
     assert!(allocated(&room.root()) <= 3 << 20);
     assert_eq!(room.usage().entries, 2);
     room.disk().validate();

@@ -114,9 +114,9 @@ async fn a_file_system_that_is_full_or_read_only_recovers_by_itself() {
     room.close();
     mount.remount("ro");
     room.open().await;
+    assert_eq!(reason(&room), Some("read-only"), "it is told before anybody writes");
     assert!(room.has(&cup).await && room.has(&large).await);
     assert!(room.try_put(&room.entry("vase", "bytes")).await.is_err());
-    assert_eq!(reason(&room), Some("read-only"));
     mount.remount("rw");
     room.clock.advance(std::time::Duration::from_mins(1));
     room.until(|room| room.disk().status().health == Health::Ok).await;

@@ -1,12 +1,15 @@
 //! A start: what was there is there again, and what is not this version's stays where it is.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use meshmemo::{Address, Health, MissReason, Opened, Selector, Stored, Tier};
-use meshmemo_tiers::{Disk, Durability, Holder, OpenError, holder};
+use meshmemo_tiers::{Disk, Durability, Holder, Op, OpenError, holder};
 
 use crate::room::{Room, body};
+
+const EIO: i32 = 5;
 
 #[tokio::test]
 async fn entries_and_their_order_of_use_survive_a_restart() {
@@ -92,6 +95,8 @@ async fn foreign_files_and_those_of_a_newer_version_stay_and_are_counted() {
     let mut newer = fs::read(&file).unwrap();
     let version = newer.len() - 20;
     newer[version] = 2;
+    // Its sum is another one: the version alone would be a changed byte.
+    newer[version + 4] ^= 0xff;
     fs::write(&file, &newer).unwrap();
     assert_eq!(room.get(cup.meta().key).await.unwrap_err(), MissReason::Unreadable);
     assert_eq!(fs::read(&file).unwrap(), newer, "it stays where it is");
@@ -135,6 +140,68 @@ async fn what_was_on_its_way_is_removed_and_of_two_generations_the_higher_one_ho
     assert!(room.has(&new).await);
     assert_eq!((room.files().len(), room.tmp().len()), (1, 0));
     room.disk().validate();
+}
+
+/// What could not be read at the start was forgotten until the next one.
+#[tokio::test]
+async fn a_directory_that_can_not_be_read_at_the_start_is_told_and_found_later() {
+    let mut room = Room::new().await;
+    let cup = room.entry("cup", "bytes");
+    room.put(&cup).await;
+    room.close();
+    for op in [Op::List, Op::Open] {
+        let _no_hint = fs::remove_file(room.root().join("recency"));
+        room.faults.set_only(&[op], EIO);
+        room.open().await;
+        assert_eq!(room.usage().entries, 0, "{op:?}");
+        let trouble = room.disk().status().health;
+        assert!(matches!(&trouble, Health::Degraded(it) if it.reason == "io"), "{trouble:?}");
+        room.faults.clear();
+        room.clock.advance(Duration::from_mins(1));
+        room.until(|room| room.usage().entries == 1).await;
+        room.until(|room| room.disk().status().health == Health::Ok).await;
+        assert!(room.has(&cup).await, "{op:?}");
+        room.disk().validate();
+        room.close();
+    }
+}
+
+/// A pipe under the name of an entry let the start wait for ever.
+#[tokio::test]
+async fn what_is_no_file_hangs_nothing() {
+    let mut room = Room::new().await;
+    let cup = room.entry("cup", "bytes");
+    room.put(&cup).await;
+    let file = room.file();
+    room.close();
+    for path in [file.clone(), room.root().join("recency"), room.root().join("epoch")] {
+        let _not_there = fs::remove_file(&path);
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    }
+    room.open_now();
+    assert!(!room.has(&cup).await);
+    assert!(room.disk().ready(Duration::from_mins(1)).await);
+    assert!(!room.has(&cup).await && file.exists());
+    room.put(&cup).await;
+    assert!(room.has(&cup).await);
+}
+
+/// The epoch of one directory made the entries of another one, put in its place, be unlinked.
+#[tokio::test]
+async fn a_directory_that_takes_the_place_of_another_keeps_its_entries() {
+    let mut room = Room::new().await;
+    let cup = room.entry("cup", "bytes");
+    room.put(&cup).await;
+    room.close();
+    let aside = room.dir.path().join("aside");
+    fs::rename(room.root(), &aside).unwrap();
+    room.open().await;
+    room.put(&room.entry("vase", "bytes")).await;
+    room.remove(Selector::All).await;
+    fs::rename(room.root(), room.dir.path().join("old")).unwrap();
+    fs::rename(&aside, room.root()).unwrap();
+    room.until(|room| room.usage().entries == 1).await;
+    assert!(room.has(&cup).await);
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
     let address = listener.local_addr()?;
     let stop = stop_signal()?;
     let (memory, entries) = (show_size(config.max_memory_bytes), config.max_entries);
+    let drain_timeout = config.drain_timeout;
     let (disk, data_dir) = (parts.disk.clone(), config.data_dir.display().to_string());
     let disk_max = config.disk_max_bytes.map_or_else(|| "off".to_owned(), show_size);
     let state = wire::state(config, address, parts);
@@ -60,7 +61,10 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
     let stopped = serve(listener, Arc::clone(&state), stop).await;
     drop(warming);
     if let Some(disk) = disk {
-        tokio::task::spawn_blocking(move || disk.close()).await?;
+        let closing = tokio::task::spawn_blocking(move || disk.close());
+        if tokio::time::timeout(drain_timeout, closing).await.is_err() {
+            tracing::warn!("the disk does not end: the order of use is not saved");
+        }
     }
     let Stopped { requests_dropped, generations_dropped } = stopped;
     if requests_dropped + generations_dropped == 0 {

@@ -69,6 +69,8 @@ struct TierReport {
     errors: u64,
     /// Look-ups that found changed bytes; they are among the misses.
     corrupt: u64,
+    /// Entries that were found corrupt, by look-ups or while they were sent, and put aside.
+    quarantined: u64,
     /// Entries that it did not take: too large, or too early for it.
     refused: u64,
     /// Entries there are.
@@ -106,6 +108,7 @@ fn counters(stats: &ResultStats, tiers: &[meshmemo::TierReport], limits: Limits)
         misses: memory.misses,
         errors: 0,
         corrupt: 0,
+        quarantined: 0,
         refused: memory.rejections,
         items: memory.entries as u64,
         size_mb: mb(memory.bytes),
@@ -148,6 +151,7 @@ fn lower_tier(tier: &meshmemo::TierReport) -> TierReport {
         misses: stats.misses,
         errors: stats.open_errors + stats.put_errors + stats.remove_errors + stats.list_errors,
         corrupt: stats.corrupt,
+        quarantined: usage.quarantined,
         refused: stats.refused,
         items: usage.entries,
         size_mb: mb(usage.bytes),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use meshmemo::{Freshness, ResultCache, read_entry};
+use meshmemo::{Freshness, Health, ResultCache, Tier, read_entry};
 use meshmemo_gateway::{Relief, ReliefGeneration};
 use meshmemo_gen::Parameters;
 use meshmemo_tiers::{Holder, OpenError, holder};
@@ -12,8 +12,8 @@ use tokio::runtime::Runtime;
 
 use super::Made;
 use super::progress::Bar;
-use crate::cli::Usage;
 use crate::cli::args::Generate;
+use crate::cli::{Usage, output};
 use crate::config::Config;
 use crate::wire::{self, Parts};
 
@@ -49,19 +49,21 @@ impl Local {
             Ok(parts) => parts,
             Err(OpenError::Held { root, holder: first }) => {
                 let holder = wait_for_url(&config, first);
+                let held = OpenError::Held { root, holder: holder.clone() };
                 return holder.url.map(Place::At).ok_or_else(|| {
-                    Usage(anyhow!(
-                        "the data directory `{}` is held by another process; wait until it ends, \
-                         or give another --data-dir, or --disk-max off",
-                        root.display()
-                    ))
-                    .into()
+                    let what_to_do =
+                        "wait until it ends, or give another --data-dir, or --disk-max off";
+                    Usage(anyhow!("{held}: {what_to_do}")).into()
                 });
             }
             Err(error) => return Err(Usage(error.into()).into()),
         };
         let (cache, backend) = (wire::cache(&config, &parts), wire::backend(&config, &parts));
         drop(entered);
+        let disk = parts.disk.as_ref().map(|disk| disk.status().health);
+        if let Some(trouble) = disk.as_ref().and_then(Health::trouble) {
+            output::note(&format!("models are not kept: {trouble}"));
+        }
         let model_id = config.model_id;
         Ok(Place::Here(Box::new(Self { runtime, cache, backend, parts, model_id })))
     }
