@@ -29,6 +29,7 @@ mod fs;
 mod fsck;
 mod housekeeper;
 mod index;
+mod kept;
 mod look_up;
 mod name;
 mod options;

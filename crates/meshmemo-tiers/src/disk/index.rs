@@ -4,29 +4,17 @@
 //! owns the index holds its lock, and unlinks outside of it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use meshmemo::{
-    Cause, Charge, Departed, Digest, ExactLru, Key, Limits, Listed, Selector, SlotIndex, Summary,
-    Ticket, Usage,
+    Cause, Charge, Departed, Digest, ExactLru, Key, Limits, Listed, Selector, SlotIndex, Ticket,
+    Usage,
 };
 
-use super::budget::{Budget, Waste, WasteFile};
+use super::budget::{Budget, Waste};
+use super::kept::Kept;
 use super::name::Name;
 use crate::limits::PAGE_ENTRIES;
-
-/// An entry on the disk.
-#[derive(Debug, Clone)]
-pub(super) struct Kept {
-    pub(super) name: Name,
-    pub(super) summary: Arc<Summary>,
-    /// Bytes that its file takes on the disk.
-    pub(super) allocated: u64,
-    pub(super) hits: u64,
-    /// When it was last used, since the Unix epoch.
-    pub(super) last_used: Duration,
-}
 
 /// What became of a wish for room.
 #[derive(Debug, PartialEq, Eq)]
@@ -116,12 +104,7 @@ impl Index {
             rest.truncate(PAGE_ENTRIES);
         }
         rest.sort_unstable_by_key(|kept| kept.name.key);
-        let listed = |kept: &Kept| Listed {
-            summary: Arc::clone(&kept.summary),
-            hits: kept.hits,
-            last_used: kept.last_used,
-        };
-        (rest.into_iter().map(listed).collect(), has_more)
+        (rest.into_iter().map(Kept::listed).collect(), has_more)
     }
 
     /// Copies every entry, the least recently used first.
@@ -182,7 +165,7 @@ impl Index {
         }
         self.expire(wall);
         let replaced = self.take_out(&kept.name.key, Cause::Replaced);
-        let replaced = replaced.map(|replaced| self.budget.hand_out(waste_of(&replaced)));
+        let replaced = replaced.map(|replaced| self.budget.hand_out(replaced.waste()));
         self.budget.give_back(kept.allocated);
         self.take_in(kept, wall);
         // The budget may have been lowered since the room was reserved.
@@ -216,17 +199,17 @@ impl Index {
         match present {
             Some(present) if present == kept.name => return,
             Some(present) if present.generation > kept.name.generation => {
-                self.budget.discard(waste_of(&kept));
+                self.budget.discard(kept.waste());
                 return;
             }
             _ => {}
         }
         if kept.name.generation < self.epoch {
-            self.budget.discard(waste_of(&kept));
+            self.budget.discard(kept.waste());
             return;
         }
         if let Some(replaced) = self.take_out(&kept.name.key, Cause::Replaced) {
-            self.budget.discard(waste_of(&replaced));
+            self.budget.discard(replaced.waste());
         }
         self.take_in(kept, wall);
     }
@@ -247,7 +230,7 @@ impl Index {
         let removed: Vec<_> =
             selected.into_iter().filter_map(|key| self.take_out(&key, cause)).collect();
         for kept in &removed {
-            self.budget.discard(waste_of(kept));
+            self.budget.discard(kept.waste());
         }
         removed
     }
@@ -267,7 +250,7 @@ impl Index {
         if self.is_current(name)
             && let Some(kept) = self.take_out(&name.key, Cause::Removed)
         {
-            self.budget.discard(waste_of(&kept));
+            self.budget.discard(kept.waste());
         }
     }
 
@@ -368,7 +351,7 @@ impl Index {
     fn depart(&mut self, departed: Departed<Kept>) {
         for (kept, _) in departed {
             self.forget_digest(&kept.name);
-            self.budget.discard(waste_of(&kept));
+            self.budget.discard(kept.waste());
             self.is_dirty = true;
         }
     }
@@ -409,10 +392,6 @@ impl Index {
     }
 }
 
-fn waste_of(kept: &Kept) -> Waste {
-    Waste { file: WasteFile::Entry(kept.name), allocated: kept.allocated }
-}
-
 /// Keys are digests: any eight of their bytes are as good as a hash.
 fn hash(key: &Key) -> u64 {
     let bytes = key.as_bytes();
@@ -421,6 +400,11 @@ fn hash(key: &Key) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use meshmemo::Summary;
+
+    use super::super::budget::WasteFile;
     use super::*;
 
     const WALL: Duration = Duration::from_secs(1_790_000_000);

@@ -20,7 +20,7 @@ use meshmemo::Summary;
 use twox_hash::XxHash3_64;
 
 use super::fs::Files;
-use super::index::Kept;
+use super::kept::Kept;
 use super::name::Name;
 use crate::envelope::codec::{Reader, Writer};
 use crate::limits::RECENCY_MAX_BYTES;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use meshmemo::{Gone, Key, Result, Selector};
 
 use super::condition::failed;
-use super::index::Kept;
+use super::kept::Kept;
 use super::name::directory;
 use super::{Durability, Inner, blocking, directory_at, epoch};
 use crate::limits::READY_WAIT;

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use super::budget::{Waste, WasteFile};
 use super::condition::trouble;
 use super::fs::{Files, allocated, taken};
-use super::index::Kept;
+use super::kept::Kept;
 use super::name::{Name, directory};
 use super::recency::{self, Recency};
 use super::sealed::{Sealed, Unsealed};

@@ -9,6 +9,7 @@ mod expiry;
 mod flow;
 mod golden_keys;
 mod invalidation;
+mod late_writes;
 mod lease;
 mod listener;
 mod model;
