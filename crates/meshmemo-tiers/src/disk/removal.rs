@@ -55,6 +55,9 @@ impl Inner {
     }
 
     fn remove_matching(&self, selector: &Selector) -> io::Result<Vec<Gone>> {
+        if !self.unseen.lock().is_empty() {
+            return Err(io::Error::other("some of them can not be read now"));
+        }
         let removed = self.index.lock().remove(selector);
         self.turns.iter().for_each(|turn| drop(turn.lock()));
         for kept in &removed {

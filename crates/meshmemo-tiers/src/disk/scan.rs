@@ -53,9 +53,6 @@ impl Inner {
         self.empty_tmp();
         let aside = self.list_quarantine();
         self.take_in(&recency, found, aside);
-        if let Err(error) = self.unlink_waste() {
-            tracing::warn!(%error, "files that have left can not be unlinked yet");
-        }
         if let Err(error) = self.try_to_write() {
             self.condition.lock().note_write("the data directory can not be written", &error, 0);
         }
@@ -150,7 +147,8 @@ impl Inner {
 
     /// Looks once more into the directories that could not be read.
     pub(super) fn look_into_unseen(&self) {
-        let unseen = std::mem::take(&mut *self.unseen.lock());
+        // They count as unseen until all of them is in the index.
+        let unseen = self.unseen.lock().clone();
         if unseen.is_empty() {
             return;
         }

@@ -136,6 +136,7 @@ async fn a_lower_budget_at_the_next_start_evicts_down_and_starts() {
     room.open().await;
     assert_eq!(room.usage().entries, 2);
     assert!(room.has(&entries[0]).await && room.has(&entries[5]).await, "the last uses");
+    room.until(|room| room.files().len() == 2).await;
     room.disk().validate();
     // Lower than any entry.
     room.max_bytes = 4096;

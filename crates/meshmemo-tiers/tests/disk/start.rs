@@ -27,6 +27,7 @@ async fn entries_and_their_order_of_use_survive_a_restart() {
     assert_eq!(room.usage().entries, 2, "the others were used longer ago");
     let listed = room.disk().list(None).await.unwrap().entries;
     assert!(listed.iter().any(|listed| listed.hits == 2), "{listed:?}");
+    room.until(|room| room.files().len() == 2).await;
     room.disk().validate();
 }
 
