@@ -60,14 +60,16 @@ impl Inner {
         }
         let removed = self.index.lock().remove(selector);
         self.turns.iter().for_each(|turn| drop(turn.lock()));
+        // What can be removed is, whatever becomes of the rest.
+        let mut result = Ok(());
         for kept in &removed {
-            self.files.remove(&self.path(&kept.name))?;
+            result = result.and(self.files.remove(&self.path(&kept.name)));
         }
         for directory in 0..=u8::MAX {
-            self.sync_removals(directory)?;
+            result = result.and(self.sync_removals(directory));
         }
         self.bell.ring();
-        Ok(removed.iter().map(gone).collect())
+        result.map(|()| removed.iter().map(gone).collect())
     }
 
     fn clear(&self) -> io::Result<Vec<Gone>> {
