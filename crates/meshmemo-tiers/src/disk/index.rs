@@ -12,7 +12,7 @@ use meshmemo::{
 };
 
 use super::budget::{Budget, Waste};
-use super::kept::Kept;
+use super::kept::{Kept, hash};
 use super::name::Name;
 use crate::limits::PAGE_ENTRIES;
 
@@ -370,6 +370,10 @@ impl Index {
         candidates.find(|(_, kept)| kept.name.key == *key).map(|(at, _)| at)
     }
 
+    pub(super) fn contains(&self, key: &Key) -> bool {
+        self.find(key).is_some()
+    }
+
     pub(super) fn is_current(&self, name: &Name) -> bool {
         self.find(&name.key).is_some_and(|at| self.lru.slot(at).item.name == *name)
     }
@@ -390,12 +394,6 @@ impl Index {
         let is_within = self.taken() <= max_bytes.max(self.budget.foreign);
         assert!(is_within, "{} of {max_bytes} bytes are taken", self.taken());
     }
-}
-
-/// Keys are digests: any eight of their bytes are as good as a hash.
-fn hash(key: &Key) -> u64 {
-    let bytes = key.as_bytes();
-    u64::from_le_bytes(bytes[8..16].try_into().expect("eight bytes are eight bytes"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use meshmemo::{Listed, Summary};
+use meshmemo::{Key, Listed, Summary};
 
 use super::budget::{Waste, WasteFile};
 use super::name::Name;
@@ -30,4 +30,10 @@ impl Kept {
     pub(super) fn listed(&self) -> Listed {
         Listed { summary: Arc::clone(&self.summary), hits: self.hits, last_used: self.last_used }
     }
+}
+
+/// Keys are digests: any eight of their bytes are as good as a hash.
+pub(super) fn hash(key: &Key) -> u64 {
+    let bytes = key.as_bytes();
+    u64::from_le_bytes(bytes[8..16].try_into().expect("eight bytes are eight bytes"))
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use meshmemo::{Address, Digest, ErrorKind, Key, MissReason, Opened, Result};
+use meshmemo::{Address, Key, MissReason, Opened, Result};
 
 use super::condition::failed;
 use super::name::{Name, directory};
@@ -196,11 +196,5 @@ impl Inner {
         }
         // What the quarantine has no room for any more is unlinked.
         self.bell.ring();
-    }
-
-    /// Says that what was found by this digest is not to be had, to those who write about it.
-    pub(super) fn corrupt(digest: &Digest, what: &str) -> meshmemo::Error {
-        let message = format!("the stored model {digest} is not what was written: {what}");
-        meshmemo::Error::new(ErrorKind::Corrupt, message)
     }
 }

@@ -113,6 +113,8 @@ impl Open {
 
     fn corrupt(&self, disk: &Inner, what: &str) -> Error {
         disk.set_aside(&self.name, what);
-        Inner::corrupt(&self.name.digest, what)
+        let message =
+            format!("the stored model {} is not what was written: {what}", self.name.digest);
+        Error::new(ErrorKind::Corrupt, message)
     }
 }

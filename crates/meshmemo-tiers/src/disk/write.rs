@@ -69,8 +69,10 @@ impl Inner {
         // Made first: a directory that can not be written costs no entry its place.
         let mut draft = Draft::new(self)?;
         if !self.reserve(bytes, &mut draft)? {
-            // What it was to replace is out of date all the same.
-            self.remove_key(entry.meta().key)?;
+            // What it was to replace is out of date all the same; a newer version's file is not ours.
+            if self.index.lock().contains(&entry.meta().key) {
+                self.remove_key(entry.meta().key)?;
+            }
             return Ok(Put::TooLarge);
         }
         draft.write(entry.body(), &footer)?;
