@@ -28,7 +28,7 @@ use crate::limits::{LEASE_ROUNDS_MAX, LEASE_WAIT_MAX, TIER_READ_MAX};
 use crate::outcome::Outcome;
 use crate::published::{Published, Role, Source};
 use crate::result_cache::{MEMORY, ResultCache};
-use crate::selector::Selector;
+use crate::selector::{Filter, Selector};
 use crate::sync::Mutex;
 use crate::ticket::{Subject, Ticket};
 use crate::tier::{Address, MissReason, Writing};
@@ -387,11 +387,11 @@ fn put(
     ticket: Ticket,
 ) -> BoxFuture<'static, bool> {
     async move {
-        let key = entry.meta().key;
+        let replaced = Selector::Matching(Filter::replaced_by(entry.meta()));
         let is_kept = tier.put(entry, ticket).await;
         if !is_kept && replacing == Replacing::Yes {
             // Or the old one would be served once memory has let the new one go.
-            let _counted = tier.remove(Selector::Key(key)).await;
+            let _counted = tier.remove(replaced).await;
         }
         is_kept
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::entry::Meta;
 use crate::key::Key;
 use crate::summary::Summary;
 
@@ -20,6 +21,8 @@ pub enum Selector {
 /// Conditions on an entry, all of which must hold; one that is left out always does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
+    /// It has this key.
+    pub key: Option<Key>,
     /// It was made before this time, since the Unix epoch.
     pub created_before: Option<Duration>,
     /// The operator's name for the model that made it.
@@ -44,20 +47,27 @@ impl Selector {
         match self {
             Self::Key(selected) => selected == key,
             Self::All => true,
-            Self::Matching(filter) => filter.fits(model_id, label),
+            Self::Matching(filter) => filter.fits(key, model_id, label),
         }
     }
 }
 
 impl Filter {
+    /// Matches what an entry takes the place of, and nothing that has come since it was made.
+    pub fn replaced_by(meta: &Meta) -> Self {
+        let created_before = meta.created.checked_add(Duration::from_nanos(1));
+        Self { key: Some(meta.key), created_before, ..Self::default() }
+    }
+
     /// Returns whether an entry meets every condition.
     pub fn matches(&self, summary: &Summary) -> bool {
         self.created_before.is_none_or(|before| summary.created < before)
-            && self.fits(&summary.model_id, &summary.label)
+            && self.fits(&summary.key, &summary.model_id, &summary.label)
     }
 
-    fn fits(&self, model_id: &str, label: &str) -> bool {
-        self.model_id.as_deref().is_none_or(|wanted| wanted == model_id)
+    fn fits(&self, key: &Key, model_id: &str, label: &str) -> bool {
+        self.key.as_ref().is_none_or(|wanted| wanted == key)
+            && self.model_id.as_deref().is_none_or(|wanted| wanted == model_id)
             && self.label_prefix.as_deref().is_none_or(|prefix| label.starts_with(prefix))
     }
 }

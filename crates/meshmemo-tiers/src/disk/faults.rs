@@ -3,14 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::fs::Op;
 
-/// The plan of a test: which call fails, and how. Clones share it.
+/// The plan of a test: which call fails, and how, and which one waits. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     plan: Arc<Mutex<Plan>>,
+    released: Arc<Condvar>,
 }
 
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ struct Plan {
     fault: Option<(usize, i32)>,
     /// Which calls the fault is for; all, if empty.
     only: Vec<Op>,
+    /// Which calls wait until they are let go on.
+    held: Option<Op>,
 }
 
 impl Faults {
@@ -37,6 +40,17 @@ impl Faults {
         plan.only = only.to_vec();
     }
 
+    /// Lets every call of a kind wait until it is [released](Self::release).
+    pub fn hold(&self, op: Op) {
+        self.plan.lock().held = Some(op);
+    }
+
+    /// Lets the calls that wait go on.
+    pub fn release(&self) {
+        self.plan.lock().held = None;
+        self.released.notify_all();
+    }
+
     /// Lets every call go well again; returns whether one has failed.
     pub fn clear(&self) -> bool {
         let fault = self.plan.lock().fault.take();
@@ -51,6 +65,7 @@ impl Faults {
     pub(super) fn before(&self, op: Op) -> io::Result<()> {
         let mut plan = self.plan.lock();
         plan.ops.push(op);
+        self.released.wait_while(&mut plan, |plan| plan.held == Some(op));
         let Plan { fault, only, .. } = &mut *plan;
         match fault {
             Some((good, errno)) if only.is_empty() || only.contains(&op) => match good {

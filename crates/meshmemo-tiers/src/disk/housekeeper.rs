@@ -1,7 +1,7 @@
 //! The disk's own thread: it opens the directory and keeps it in order, until the disk is dropped.
 
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -74,8 +74,8 @@ struct Rounds {
 
 /// Starts the housekeeper. Without a thread the disk stays closed, and says so.
 pub(super) fn start(inner: &Arc<Inner>) -> Option<JoinHandle<()>> {
-    let weak = Arc::downgrade(inner);
-    let started = thread::Builder::new().name("disk".to_owned()).spawn(move || run(&weak));
+    let disk = Arc::clone(inner);
+    let started = thread::Builder::new().name("disk".to_owned()).spawn(move || run(&disk));
     match started {
         Ok(handle) => Some(handle),
         Err(error) => {
@@ -87,18 +87,17 @@ pub(super) fn start(inner: &Arc<Inner>) -> Option<JoinHandle<()>> {
     }
 }
 
-fn run(disk: &Weak<Inner>) {
-    let Some(inner) = disk.upgrade() else { return };
-    let now = inner.clock.now();
+fn run(disk: &Inner) {
+    let now = disk.clock.now();
     let mut rounds = Rounds { saved: now, probed: now, looked: now };
     loop {
-        inner.keep_house(&mut rounds);
-        if inner.bell.wait() == Call::Stop {
+        disk.keep_house(&mut rounds);
+        if disk.bell.wait() == Call::Stop {
             break;
         }
     }
-    if inner.phase() == Phase::Ready {
-        inner.save_recency();
+    if disk.phase() == Phase::Ready {
+        disk.save_recency();
     }
 }
 

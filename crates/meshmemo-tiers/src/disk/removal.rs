@@ -44,7 +44,7 @@ impl Inner {
 
     /// Removes one entry, with every file of its key: one that was replaced or evicted may still be
     /// there, or come back with a power failure.
-    pub(super) fn remove_key(&self, key: Key) -> io::Result<Option<Gone>> {
+    fn remove_key(&self, key: Key) -> io::Result<Option<Gone>> {
         let _turn = self.turns[usize::from(directory(&key))].lock();
         let removed = self.index.lock().remove(&Selector::Key(key)).pop();
         for name in self.names_of(&key)? {
@@ -54,7 +54,7 @@ impl Inner {
         Ok(removed.as_ref().map(gone))
     }
 
-    fn remove_matching(&self, selector: &Selector) -> io::Result<Vec<Gone>> {
+    pub(super) fn remove_matching(&self, selector: &Selector) -> io::Result<Vec<Gone>> {
         if !self.unseen.lock().is_empty() {
             return Err(io::Error::other("some of them can not be read now"));
         }

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use meshmemo::{Entry, Put, Result, Stored, Summary, Ticket};
+use meshmemo::{Entry, Filter, Put, Result, Selector, Stored, Summary, Ticket};
 
 use super::budget::{Waste, WasteFile};
 use super::condition::failed;
@@ -24,10 +24,10 @@ const UNWRITABLE: &str = "an entry can not be written";
 
 impl Inner {
     pub(super) async fn put(self: &Arc<Self>, entry: Arc<Entry>, ticket: Ticket) -> Result<Put> {
-        if !self.ready(READY_WAIT).await && self.phase() == Phase::Scanning {
-            return Ok(Put::NotReady);
+        match self.wait_until_ready(READY_WAIT).await {
+            Err(_) if self.phase() == Phase::Scanning => return Ok(Put::NotReady),
+            ready => ready?,
         }
-        self.wait_until_ready(READY_WAIT).await?;
         let permit = Arc::clone(&self.writers).acquire_owned().await;
         let permit = permit.expect("the writers' places are never closed");
         let inner = Arc::clone(self);
@@ -69,9 +69,11 @@ impl Inner {
         // Made first: a directory that can not be written costs no entry its place.
         let mut draft = Draft::new(self)?;
         if !self.reserve(bytes, &mut draft)? {
-            // What it was to replace is out of date all the same; a newer version's file is not ours.
-            if self.index.lock().contains(&entry.meta().key) {
-                self.remove_key(entry.meta().key)?;
+            // What it was to replace is out of date all the same.
+            let is_there = self.index.lock().contains(&entry.meta().key);
+            if is_there {
+                let replaced = Filter::replaced_by(entry.meta());
+                self.remove_matching(&Selector::Matching(replaced))?;
             }
             return Ok(Put::TooLarge);
         }

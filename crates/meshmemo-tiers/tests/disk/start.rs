@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use futures_util::poll;
 use meshmemo::{Address, Health, MissReason, Opened, Selector, Stored, Tier};
 use meshmemo_tiers::{Disk, Durability, Holder, Op, OpenError, holder};
 
@@ -55,34 +56,52 @@ async fn the_files_are_the_truth_and_the_order_of_use_is_a_hint() {
     }
 }
 
-#[tokio::test]
+/// Holds the start back until it is released: what was half written can not be removed.
+fn open_held(room: &mut Room) {
+    room.close();
+    fs::write(room.root().join("tmp/17"), "half").unwrap();
+    room.faults.hold(Op::Remove);
+    room.open_now();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn look_ups_are_answered_while_the_directories_are_looked_through() {
     let mut room = Room::with(1 << 30, Durability::None).await;
-    let entries: Vec<_> = (0..2_000_u64).map(|n| room.entry(&n.to_string(), body(10, n))).collect();
+    let entries: Vec<_> = (0..200_u64).map(|n| room.entry(&n.to_string(), body(10, n))).collect();
     for entry in &entries {
         room.put(entry).await;
     }
-    room.close();
-    fs::remove_file(room.root().join("recency")).unwrap();
-    room.open_now();
-    let is_early = !room.disk().ready(Duration::ZERO).await;
-    assert!(room.has(&entries[1_999]).await);
+    open_held(&mut room);
+    for entry in &entries {
+        assert!(room.has(entry).await, "look-ups by key do not wait");
+    }
     let digest = Address::Digest(entries[0].meta().digest);
-    assert!(matches!(room.disk().open(digest).await.unwrap(), Opened::Hit(_)));
-    assert!(is_early, "the first look-up did not wait");
+    let mut by_digest = room.disk().open(digest);
+    assert!(poll!(&mut by_digest).is_pending(), "a look-up by digest does");
+    assert!(!room.disk().ready(Duration::ZERO).await);
+    room.faults.release();
+    assert!(matches!(by_digest.await.unwrap(), Opened::Hit(_)));
     assert!(room.disk().ready(Duration::from_mins(1)).await);
-    assert_eq!(room.usage().entries, 2_000);
+    assert_eq!(room.usage().entries, 200);
 }
 
-#[tokio::test]
-async fn a_removal_at_the_start_waits_until_everything_is_found() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn removals_and_writes_at_the_start_wait_until_everything_is_found() {
     let mut room = Room::with(1 << 30, Durability::None).await;
-    for n in 0..500_u64 {
+    for n in 0..50_u64 {
         room.put(&room.entry(&n.to_string(), body(10, n))).await;
     }
-    room.open_now();
-    assert_eq!(room.remove(Selector::All).await, 500);
-    room.until(|room| room.files().is_empty()).await;
+    open_held(&mut room);
+    let mut removal = room.disk().remove(Selector::All);
+    assert!(poll!(&mut removal).is_pending());
+    let cup = std::sync::Arc::new(room.entry("cup", "bytes"));
+    let mut write = room.disk().put(cup, meshmemo::Ticket::new());
+    assert!(poll!(&mut write).is_pending());
+    room.faults.release();
+    // The write is not looked after before the removal has ended, so that it comes second.
+    assert_eq!(removal.await.unwrap().len(), 50);
+    assert_eq!(write.await.unwrap(), meshmemo::Put::Stored);
+    room.until(|room| room.files().len() == 1).await;
 }
 
 #[tokio::test]

@@ -74,6 +74,11 @@ impl Tier for Late {
 }
 
 fn house() -> (ResultCache, Arc<Late>) {
+    let (cache, slow, _) = house_and_clock();
+    (cache, slow)
+}
+
+fn house_and_clock() -> (ResultCache, Arc<Late>, ManualClock) {
     let clock = ManualClock::new();
     let tier = MemoryTier::new(10_000, Arc::new(clock.clone()) as Arc<dyn Clock>);
     let slow = Arc::new(Late {
@@ -85,7 +90,8 @@ fn house() -> (ResultCache, Arc<Late>) {
         written: Arc::new(Semaphore::new(0)),
     });
     let tier = Arc::clone(&slow) as Arc<dyn Tier>;
-    (builder(&clock).tier("disk", tier, Writing::Awaited).build(), slow)
+    let cache = builder(&clock).tier("disk", tier, Writing::Awaited).build();
+    (cache, slow, clock)
 }
 
 /// The write was given up after its timeout, its ticket was out of reach, and what was removed then
@@ -146,4 +152,22 @@ async fn a_refresh_that_can_not_be_stored_leaves_no_old_model_behind() {
     slow.is_write_slow.store(false, Ordering::SeqCst);
     cache.get_or_generate(cup).await.unwrap();
     assert_eq!(script.generations(), 3, "the first one is not served any more");
+}
+
+/// The clean-up after a refresh that could not be stored removed what had been stored since.
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_is_given_up_late_removes_nothing_that_was_stored_since() {
+    let (cache, slow, clock) = house_and_clock();
+    let script = Arc::new(Script::new(100));
+    let cup = request("cup", &script);
+    slow.is_write_slow.store(true, Ordering::SeqCst);
+    cache.get_or_generate(with(&cup, Freshness::Refresh)).await.unwrap();
+    // It is answered, and its write is still under way.
+    slow.is_write_slow.store(false, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(1));
+    let later = cache.get_or_generate(with(&cup, Freshness::Refresh)).await.unwrap();
+    assert_eq!(later.outcome, Outcome::Bypass { is_stored: true });
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_eq!(cache.tiers()[0].stats.put_errors, 1, "the first one is given up");
+    assert_eq!(slow.tier.len(), 1, "the second one is still there");
 }

@@ -106,5 +106,10 @@ fn read(state: &State, fields: &Map<String, Value>) -> Result<Filter, Problem> {
             Some(state.clock.wall().saturating_sub(age))
         }
     };
-    Ok(Filter { created_before, model_id: text("model_id")?, label_prefix: text("label_prefix")? })
+    Ok(Filter {
+        key: None,
+        created_before,
+        model_id: text("model_id")?,
+        label_prefix: text("label_prefix")?,
+    })
 }
