@@ -7,6 +7,8 @@ use std::time::Duration;
 use meshmemo::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::quota::{PlaceQuota, Taken};
+
 /// The least and the most that a caller is told to wait before it tries again.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(2);
@@ -26,6 +28,7 @@ pub struct Queue {
 #[derive(Debug)]
 pub struct Place {
     _permit: OwnedSemaphorePermit,
+    _taken: Option<Taken>,
 }
 
 impl Queue {
@@ -40,17 +43,20 @@ impl Queue {
         }
     }
 
-    /// Waits for a turn. Dropping the future leaves the line.
+    /// Waits for a turn of somebody with this quota, or with none. Dropping the future leaves the
+    /// line.
     ///
     /// # Errors
-    /// `Busy` if the line is full, with an estimate of when a place will be free.
-    pub async fn enter(&self) -> Result<Place> {
+    /// `OverQuota` if the quota is used up, `Busy` if the line is full, each with an estimate of when
+    /// a place will be free.
+    pub async fn enter(&self, quota: Option<&Arc<PlaceQuota>>) -> Result<Place> {
+        let taken = quota.map(|quota| quota.take().ok_or_else(|| self.over(quota))).transpose()?;
         if let Ok(permit) = Arc::clone(&self.gate).try_acquire_owned() {
-            return Ok(Place { _permit: permit });
+            return Ok(Place { _permit: permit, _taken: taken });
         }
         let _waiting = Waiting::join(&self.waiting, self.waiting_max).ok_or_else(|| self.full())?;
         let permit = Arc::clone(&self.gate).acquire_owned().await;
-        Ok(Place { _permit: permit.expect("the gate is never closed") })
+        Ok(Place { _permit: permit.expect("the gate is never closed"), _taken: taken })
     }
 
     /// Notes how long a piece of work took.
@@ -69,16 +75,27 @@ impl Queue {
         self.concurrency - self.gate.available_permits()
     }
 
+    fn over(&self, quota: &PlaceQuota) -> Error {
+        let places_max = quota.places_max();
+        let message =
+            format!("all {places_max} places of the queue that this key may take are taken");
+        Error::new(ErrorKind::OverQuota { retry_after: self.retry_after(1) }, message)
+    }
+
     fn full(&self) -> Error {
-        let last_work = Duration::from_millis(self.last_work_ms.load(Ordering::Relaxed));
-        let rounds = u32::try_from(self.waiting_max / self.concurrency.max(1)).unwrap_or(u32::MAX);
-        let retry_after =
-            last_work.saturating_mul(rounds.max(1)).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX);
+        let retry_after = self.retry_after(self.waiting_max / self.concurrency.max(1));
         let message = format!(
             "the backend is busy: {} generations are running and {} are waiting",
             self.concurrency, self.waiting_max
         );
         Error::new(ErrorKind::Busy { retry_after }, message)
+    }
+
+    /// Estimates how long so many pieces of work take one after the other.
+    fn retry_after(&self, rounds: usize) -> Duration {
+        let last_work = Duration::from_millis(self.last_work_ms.load(Ordering::Relaxed));
+        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX).max(1);
+        last_work.saturating_mul(rounds).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
     }
 }
 
@@ -109,11 +126,11 @@ mod tests {
     #[tokio::test]
     async fn the_line_is_bounded_and_first_come_is_first_served() {
         let queue = Queue::new(1, 2);
-        let working = queue.enter().await.unwrap();
-        let (mut first, mut second) = (Box::pin(queue.enter()), Box::pin(queue.enter()));
+        let working = queue.enter(None).await.unwrap();
+        let (mut first, mut second) = (Box::pin(queue.enter(None)), Box::pin(queue.enter(None)));
         assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
         assert_eq!((queue.working(), queue.depth()), (1, 2));
-        let refused = queue.enter().await.unwrap_err();
+        let refused = queue.enter(None).await.unwrap_err();
         assert!(
             matches!(refused.kind(), ErrorKind::Busy { retry_after } if !retry_after.is_zero())
         );
@@ -128,18 +145,34 @@ mod tests {
     #[tokio::test]
     async fn who_leaves_the_line_frees_a_place() {
         let queue = Queue::new(1, 1);
-        let _working = queue.enter().await.unwrap();
-        let mut leaving = Box::pin(queue.enter());
+        let _working = queue.enter(None).await.unwrap();
+        let mut leaving = Box::pin(queue.enter(None));
         assert!((&mut leaving).now_or_never().is_none());
         drop(leaving);
         assert_eq!(queue.depth(), 0);
-        assert!(queue.enter().now_or_never().is_none(), "the next one may wait");
+        assert!(queue.enter(None).now_or_never().is_none(), "the next one may wait");
     }
 
     #[tokio::test]
     async fn without_a_line_a_second_caller_is_sent_away() {
         let queue = Queue::new(1, 0);
-        let _working = queue.enter().await.unwrap();
-        assert!(queue.enter().await.is_err());
+        let _working = queue.enter(None).await.unwrap();
+        assert!(queue.enter(None).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_quota_bounds_what_one_takes_and_leaves_the_line_to_others() {
+        let (queue, quota) = (Queue::new(1, 10), Arc::new(PlaceQuota::new(2)));
+        let working = queue.enter(Some(&quota)).await.unwrap();
+        let mut waiting = Box::pin(queue.enter(Some(&quota)));
+        assert!((&mut waiting).now_or_never().is_none());
+        let refused = queue.enter(Some(&quota)).await.unwrap_err();
+        assert!(matches!(refused.kind(), ErrorKind::OverQuota { .. }), "{refused}");
+        assert!(queue.enter(None).now_or_never().is_none(), "others may wait");
+        drop(waiting);
+        quota.set_places_max(1);
+        assert!(queue.enter(Some(&quota)).await.is_err(), "a lower quota holds at once");
+        drop(working);
+        assert!(queue.enter(Some(&quota)).await.is_ok(), "what is given back is there again");
     }
 }

@@ -17,6 +17,7 @@ use meshmemo_gen::{Format, Parameters, canonical, mesh, relief};
 use tokio::task::spawn_blocking;
 
 use crate::queue::{Place, Queue};
+use crate::quota::PlaceQuota;
 
 /// How the embedded backend is run.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +63,7 @@ impl Relief {
 
     async fn generate(&self, work: &ReliefGeneration) -> Result<Generated> {
         let asked_at = self.clock.now();
-        let place = self.queue.enter().await?;
+        let place = self.queue.enter(work.quota.as_ref()).await?;
         let begun_at = self.clock.now();
         let stop = StopOnDrop::default();
         let generated = spawn_blocking(work.job(place, Arc::clone(&stop.is_stopped)));
@@ -86,8 +87,13 @@ impl Relief {
         Ok(Generated { body: body.into(), media_type, cost, queued })
     }
 
-    async fn derive(&self, source: Bytes, format: Format) -> Result<Derived> {
-        let _place = self.derivations.enter().await?;
+    async fn derive(
+        &self,
+        work: &ReliefGeneration,
+        source: Bytes,
+        format: Format,
+    ) -> Result<Derived> {
+        let _place = self.derivations.enter(work.quota.as_ref()).await?;
         let converted = spawn_blocking(move || mesh::convert(&source, format)).await;
         let failed = |source| {
             let message = format!("the {format} file could not be derived from the GLB");
@@ -115,6 +121,20 @@ pub struct ReliefGeneration {
     photo: Bytes,
     parameters: Parameters,
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    quota: Option<Arc<PlaceQuota>>,
+}
+
+/// What is asked for besides the model itself.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    /// Whose entry it is to be.
+    pub namespace: &'a str,
+    /// The operator's name for the model.
+    pub model_id: &'a str,
+    /// A name for people.
+    pub label: String,
+    /// What may come from the cache.
+    pub freshness: Freshness,
 }
 
 impl ReliefGeneration {
@@ -125,12 +145,19 @@ impl ReliefGeneration {
         parameters: Parameters,
         progress: Arc<dyn Fn(Progress) + Send + Sync>,
     ) -> Self {
-        Self { backend, photo, parameters, progress }
+        Self { backend, photo, parameters, progress, quota: None }
     }
 
-    /// Makes the engine's request for this, of a model that the operator calls `model_id`.
-    pub fn into_request(self, model_id: &str, label: String, freshness: Freshness) -> Request {
-        let identity = canonical::identity(model_id, &self.parameters, &self.photo);
+    /// Takes its places in the lines from a quota.
+    #[must_use]
+    pub fn within(self, quota: Option<Arc<PlaceQuota>>) -> Self {
+        Self { quota, ..self }
+    }
+
+    /// Makes the engine's request for this.
+    pub fn into_request(self, asked: Asked<'_>) -> Request {
+        let Asked { namespace, model_id, label, freshness } = asked;
+        let identity = canonical::identity(namespace, model_id, &self.parameters, &self.photo);
         Request {
             generation_key: identity.generation_key(),
             identity: Arc::new(identity),
@@ -180,7 +207,7 @@ impl Generation for ReliefGeneration {
 
     fn derive(&self, source: Bytes, variant: &str) -> BoxFuture<'_, Result<Derived>> {
         let format = format_of(variant);
-        async move { self.backend.derive(source, format?).await }.boxed()
+        async move { self.backend.derive(self, source, format?).await }.boxed()
     }
 }
 

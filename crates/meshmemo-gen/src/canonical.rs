@@ -10,13 +10,19 @@ use meshmemo::{Digest, Identity, Value};
 
 use crate::{Parameters, relief};
 
-/// The namespace of everything that is generated without keys.
+/// The namespace of everything that is generated without an API key.
 pub const NAMESPACE: &str = "default";
 /// The adapter whose parameters these are.
 pub const ADAPTER: &str = "native";
 
-/// Returns the identity of a relief generation of `image` with `parameters`.
-pub fn identity(model_id: &str, parameters: &Parameters, image: &[u8]) -> Identity {
+/// Returns the identity of a relief generation of `image` with `parameters`, of the model that the
+/// operator calls `model_id`.
+pub fn identity(
+    namespace: &str,
+    model_id: &str,
+    parameters: &Parameters,
+    image: &[u8],
+) -> Identity {
     let Parameters { format: _, quality, width_mm, height_mm, depth_mm, seed } = parameters;
     let mut effective = BTreeMap::from([
         ("quality".to_owned(), Value::Integer((*quality).into())),
@@ -28,7 +34,7 @@ pub fn identity(model_id: &str, parameters: &Parameters, image: &[u8]) -> Identi
         effective.insert("seed".to_owned(), Value::Integer((*seed).into()));
     }
     Identity {
-        namespace: NAMESPACE.to_owned(),
+        namespace: namespace.to_owned(),
         adapter: ADAPTER.to_owned(),
         model_id: model_id.to_owned(),
         model_revision: relief::REVISION.to_string(),
@@ -45,7 +51,7 @@ mod tests {
     fn key(change: impl FnOnce(&mut Parameters)) -> String {
         let mut parameters = Parameters::default();
         change(&mut parameters);
-        identity("relief", &parameters, b"photo").generation_key().to_string()
+        identity(NAMESPACE, "relief", &parameters, b"photo").generation_key().to_string()
     }
 
     #[test]
@@ -75,7 +81,7 @@ mod tests {
         }
         let parameters = Parameters::default();
         let other = |model: &str, photo: &[u8]| {
-            identity(model, &parameters, photo).generation_key().to_string()
+            identity(NAMESPACE, model, &parameters, photo).generation_key().to_string()
         };
         assert_ne!(other("relief", b"another photo"), default);
         assert_ne!(other("relief-2", b"photo"), default);

@@ -41,6 +41,7 @@ mod scan;
 mod sealed;
 mod write;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,8 +52,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use meshmemo::{
-    Address, Clock, Cursor, Entry, Error, ErrorKind, Gone, Key, Listed, Opened, Page, Put, Result,
-    Selector, Ticket, Tier, TierStatus, Trouble,
+    Address, Clock, Cursor, Entry, Error, ErrorKind, Gone, Holding, Key, Listed, Opened, Page, Put,
+    Result, Scope, Selector, Ticket, Tier, TierStatus, Trouble,
 };
 use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::{Semaphore, watch};
@@ -163,8 +164,24 @@ impl Disk {
     /// Sets the budget, and evicts before it returns what no longer fits. A file that can not be
     /// unlinked stays counted, and is tried again.
     pub async fn set_max_bytes(&self, max_bytes: u64) {
+        self.inner.index.lock().set_max_bytes(max_bytes);
+        self.unlink_now().await;
+    }
+
+    /// Sets what each namespace may take, in bytes of files, and evicts before it returns what is
+    /// more; a namespace that is not named may take everything.
+    pub async fn set_shares(&self, shares: &HashMap<Arc<str>, u64>) {
+        self.inner.index.lock().set_shares(shares);
+        self.unlink_now().await;
+    }
+
+    /// Returns what a namespace has, in bytes of files.
+    pub fn holding(&self, namespace: &str) -> Holding {
+        self.inner.index.lock().holding(namespace)
+    }
+
+    async fn unlink_now(&self) {
         let inner = Arc::clone(&self.inner);
-        inner.index.lock().set_max_bytes(max_bytes);
         let unlinked = blocking(move || {
             inner.unlink_waste().map_err(|error| condition::failed("a file stays", error))
         });
@@ -210,11 +227,11 @@ impl Tier for Disk {
         self.inner.remove(selector).boxed()
     }
 
-    fn list(&self, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
+    fn list(&self, scope: Scope, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
         async move {
             let after = cursor.map(|cursor| cursor.0.parse::<Key>()).transpose()?;
             self.inner.wait_until_ready(READY_WAIT).await?;
-            let (entries, has_more) = self.inner.index.lock().page(after);
+            let (entries, has_more) = self.inner.index.lock().page(&scope, after);
             let last = entries.last().filter(|_| has_more);
             let next = last.map(|listed: &Listed| Cursor(listed.summary.key.to_string()));
             Ok(Page { entries, next })

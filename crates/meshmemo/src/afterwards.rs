@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::{BoxFuture, join, join_all};
 
-use crate::entry::Entry;
+use crate::entry::{Entry, Stored};
 use crate::guarded_tier::GuardedTier;
 use crate::lease::HeldLease;
 use crate::limits::{TIER_WRITE_MAX, WRITES_BEHIND_MAX};
@@ -44,7 +44,10 @@ impl ResultCache {
         // Who holds a lease publishes whatever else is going on: others wait for it.
         let writer = Writer::admit(&self.inner.writes_behind);
         if writer.is_none() && !is_leased {
-            self.inner.requests.lock().writes_dropped += writes.len() as u64;
+            for (entry, _) in &writes {
+                let namespace = &entry.meta().identity.namespace;
+                self.count(namespace, |stats| stats.writes_dropped += 1);
+            }
             return;
         }
         for (entry, tier) in writes {

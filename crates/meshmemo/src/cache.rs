@@ -8,6 +8,7 @@ mod builder;
 mod insertion;
 mod listing;
 mod load;
+mod namespaces;
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -63,6 +64,7 @@ struct Inner<K, V> {
     hasher: RandomState,
     clock: Arc<dyn Clock>,
     weigher: Box<Weigher<K, V>>,
+    namespace_of: Option<Box<NamespaceOf<K, V>>>,
     listener: Option<Box<Listener<K, V>>>,
     listener_panics: AtomicU64,
     /// Whether any entry ever had a deadline: until then no call reads the clock.
@@ -70,6 +72,7 @@ struct Inner<K, V> {
 }
 
 type Weigher<K, V> = dyn Fn(&K, &V) -> u64 + Send + Sync;
+type NamespaceOf<K, V> = dyn Fn(&K, &V) -> Arc<str> + Send + Sync;
 type Listener<K, V> = dyn Fn(&K, &V, Cause) + Send + Sync;
 
 struct Pair<K, V> {
@@ -194,28 +197,6 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         self.locked(|memory, _| memory.reset_stats());
     }
 
-    /// Lists all entries, the most recently used first.
-    pub fn entries(&self) -> Vec<EntryInfo<K, V>> {
-        let now = self.inner.clock.now();
-        let listed = self.locked(|memory, _| {
-            let slots = memory.iter();
-            let list = slots.map(|(_, slot)| {
-                (Arc::clone(&slot.item), slot.charge, slot.inserted_at, slot.access_count)
-            });
-            list.collect::<Vec<_>>()
-        });
-        let infos = listed.into_iter().map(|(pair, charge, inserted_at, access_count)| EntryInfo {
-            key: pair.key.clone(),
-            value: pair.value.clone(),
-            bytes: charge.bytes,
-            cost_seconds: charge.cost_seconds,
-            age: now.saturating_sub(inserted_at),
-            ttl: charge.deadline.map(|deadline| deadline.saturating_sub(now)),
-            access_count,
-        });
-        infos.collect()
-    }
-
     /// Returns the limits that hold now.
     pub fn config(&self) -> Limits {
         self.locked(|memory, _| memory.limits())
@@ -227,10 +208,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         self.locked(|memory, departed| {
             let before = Removed { entries: memory.len() as u64, bytes: memory.bytes() };
             memory.set_limits(limits, departed);
-            Removed {
-                entries: before.entries - memory.len() as u64,
-                bytes: before.bytes - memory.bytes(),
-            }
+            before.less(memory.len(), memory.bytes())
         })
     }
 
@@ -262,6 +240,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         ticket: &Ticket,
     ) -> InsertOutcome {
         let bytes = options.bytes.unwrap_or_else(|| (self.inner.weigher)(&key, &value));
+        let namespace = self.inner.namespace_of.as_ref().map(|of| of(&key, &value));
         let now = self.inner.clock.now();
         let pair = Arc::new(Pair { key, value });
         let mut departed = Vec::new();
@@ -279,7 +258,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
                 return (InsertOutcome::AlreadyExpired, None);
             }
             let deadline = ttl.and_then(|ttl| now.checked_add(ttl));
-            let charge = Charge { bytes, cost_seconds: options.cost_seconds, deadline };
+            let charge = Charge { namespace, bytes, cost_seconds: options.cost_seconds, deadline };
             match memory.insert(hash, Arc::clone(&pair), charge, now, &mut departed) {
                 Ok(_) if is_replacement => (InsertOutcome::Replaced, None),
                 Ok(_) => (InsertOutcome::Inserted, None),

@@ -1,38 +1,87 @@
-//! Which entries in memory have which bytes, for the URL by which a model is fetched again.
+//! Which entries have which bytes, for the URL by which a model is fetched again.
 //!
-//! A hint: whoever follows it looks whether the entry still has these bytes.
+//! Each namespace has an index of its own: bytes that only others have are looked for exactly as
+//! bytes that nobody has. Pure data, and a hint: whoever follows it looks whether the entry still has
+//! these bytes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::key::{Digest, Key};
-use crate::sync::Mutex;
+use crate::scope::Scope;
 
+/// Which entries have which bytes.
 #[derive(Debug, Default)]
-pub(crate) struct DigestIndex {
+pub struct DigestIndex {
     /// A key stands once for each time it came in and has not left.
-    keys: Mutex<HashMap<Digest, Vec<Key>>>,
+    namespaces: HashMap<Arc<str>, HashMap<Digest, Vec<Key>>>,
 }
 
 impl DigestIndex {
     /// Notes an entry; to be called before it comes in, so that no departure overtakes it.
-    pub(crate) fn add(&self, digest: Digest, key: Key) {
-        self.keys.lock().entry(digest).or_default().push(key);
+    pub fn add(&mut self, namespace: &Arc<str>, digest: Digest, key: Key) {
+        let digests = self.namespaces.entry(Arc::clone(namespace)).or_default();
+        digests.entry(digest).or_default().push(key);
     }
 
     /// Forgets an entry that has left, or was not let in.
-    pub(crate) fn remove(&self, digest: Digest, key: Key) {
-        let mut all = self.keys.lock();
-        let Some(keys) = all.get_mut(&digest) else { return };
-        if let Some(place) = keys.iter().position(|other| *other == key) {
+    pub fn remove(&mut self, namespace: &str, digest: &Digest, key: &Key) {
+        let Some(digests) = self.namespaces.get_mut(namespace) else { return };
+        let Some(keys) = digests.get_mut(digest) else { return };
+        if let Some(place) = keys.iter().position(|other| other == key) {
             keys.swap_remove(place);
         }
         if keys.is_empty() {
-            all.remove(&digest);
+            digests.remove(digest);
+        }
+        if digests.is_empty() {
+            self.namespaces.remove(namespace);
         }
     }
 
     /// Lists the keys of entries with these bytes.
-    pub(crate) fn keys(&self, digest: Digest) -> Vec<Key> {
-        self.keys.lock().get(&digest).cloned().unwrap_or_default()
+    pub fn keys(&self, digest: &Digest, scope: &Scope) -> Vec<Key> {
+        let of = |digests: &HashMap<Digest, Vec<Key>>| {
+            digests.get(digest).map(Vec::as_slice).unwrap_or_default().to_vec()
+        };
+        match scope {
+            Scope::All => self.namespaces.values().flat_map(of).collect(),
+            Scope::Namespace(name) => self.namespaces.get(name).map(of).unwrap_or_default(),
+        }
+    }
+
+    /// Forgets every entry.
+    pub fn clear(&mut self) {
+        self.namespaces.clear();
+    }
+
+    /// Returns how often entries came in that have not left.
+    pub fn len(&self) -> usize {
+        self.namespaces.values().flat_map(HashMap::values).map(Vec::len).sum()
+    }
+
+    /// Returns whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_namespace_finds_the_bytes_of_another() {
+        let (own, other): (Arc<str>, Arc<str>) = ("own".into(), "other".into());
+        let (digest, key) = (Digest::of(b"cup"), Key::from_bytes([1; 32]));
+        let mut index = DigestIndex::default();
+        index.add(&own, digest, key);
+        assert_eq!(index.keys(&digest, &Scope::Namespace(Arc::clone(&own))), [key]);
+        assert_eq!(index.keys(&digest, &Scope::All), [key]);
+        assert_eq!(index.keys(&digest, &Scope::Namespace(other)), []);
+        index.remove("other", &digest, &key);
+        assert_eq!(index.len(), 1, "and forgets none of them");
+        index.remove("own", &digest, &key);
+        assert!(index.is_empty() && index.namespaces.is_empty());
     }
 }

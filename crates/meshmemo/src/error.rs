@@ -34,6 +34,11 @@ pub enum ErrorKind {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The caller has used up what it may use; somebody else may have it.
+    OverQuota {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The answer was to come from the cache only, and is not there.
     NotCached,
     /// The backend refused the request.
@@ -53,11 +58,17 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Returns whether the caller was sent away before any work began.
+    pub(crate) fn is_before_work(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::OverQuota { .. } | Self::Shutdown)
+    }
+
     /// Returns the kind's name as logs and metrics show it.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Invalid => "invalid",
             Self::TooLarge => "too-large",
+            Self::OverQuota { .. } => "over-quota",
             Self::Busy { .. } => "busy",
             Self::NotCached => "not-cached",
             Self::BackendRejected => "backend-rejected",

@@ -15,6 +15,7 @@ use crate::entry::{Entry, Stored, read_entry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::limits::{TIER_LIST_PAGES_MAX, TIER_OPEN_MAX, TIER_READ_MAX, TIER_WRITE_MAX};
+use crate::scope::Scope;
 use crate::selector::Selector;
 use crate::spawn::Spawn;
 use crate::summary::Listed;
@@ -204,11 +205,11 @@ impl GuardedTier {
         removed
     }
 
-    /// Lists every entry; what a failing tier does not tell is left out, and counted.
-    pub(crate) async fn list(&self) -> Vec<Listed> {
+    /// Lists every entry of a scope; what a failing tier does not tell is left out, and counted.
+    pub(crate) async fn list(&self, scope: &Scope) -> Vec<Listed> {
         let (mut entries, mut cursor) = (Vec::new(), None);
         for _ in 0..TIER_LIST_PAGES_MAX {
-            let page = self.limited(TIER_READ_MAX, self.tier.list(cursor)).await;
+            let page = self.limited(TIER_READ_MAX, self.tier.list(scope.clone(), cursor)).await;
             let Ok(page) = page else {
                 self.stats.lock().list_errors += 1;
                 break;

@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, join_all, select};
 
 use crate::afterwards::Afterwards;
-use crate::backend::{Freshness, Generated, Request};
+use crate::backend::{Freshness, Request};
 use crate::cache::EntryOptions;
 use crate::entry::{Entry, Meta, Stored, read_entry};
 use crate::error::{Error, ErrorKind, Result};
@@ -212,7 +212,8 @@ impl ResultCache {
             Ok(generated)
         };
         let generated = generated.await;
-        let generated = self.count_generation(generated)?;
+        self.count(&request.identity.namespace, |stats| stats.count_generation(&generated));
+        let generated = generated?;
         let meta = self.describe(request, &generated.body, generated.media_type, generated.cost);
         Ok(Made {
             entry: Arc::new(Entry::new(meta, generated.body)),
@@ -221,20 +222,6 @@ impl ResultCache {
             queue: generated.queued,
             generate: generated.cost,
         })
-    }
-
-    fn count_generation(&self, generated: Result<Generated>) -> Result<Generated> {
-        let mut requests = self.inner.requests.lock();
-        match &generated {
-            Ok(generated) => {
-                requests.generations += 1;
-                requests.generation_time += generated.cost;
-            }
-            // Who was sent away before the work began is no failed generation.
-            Err(error) if matches!(error.kind(), ErrorKind::Busy { .. } | ErrorKind::Shutdown) => {}
-            Err(_) => requests.generation_failures += 1,
-        }
-        generated
     }
 
     async fn derive(&self, request: &Request, source: &str) -> Result<Made> {
@@ -253,7 +240,7 @@ impl ResultCache {
         let cost = stored.meta().cost;
         let derived = request.generation.derive(body, &request.variant).await?;
         request.generation.validate(&request.variant, &derived.body).await?;
-        self.inner.requests.lock().derivations += 1;
+        self.count(&request.identity.namespace, |stats| stats.derivations += 1);
         let meta = self.describe(request, &derived.body, derived.media_type, cost);
         let source = match role.outcome(Freshness::Cached, Some(source)) {
             Outcome::Hit { .. } | Outcome::Derived => Source::Derived,
@@ -331,7 +318,7 @@ impl ResultCache {
         let behind = behind.into_iter().map(|tier| (Arc::clone(entry), Arc::clone(tier)));
         afterwards.writes.extend(behind);
         if !is_stored {
-            self.inner.requests.lock().unstored += 1;
+            self.count(&entry.meta().identity.namespace, |stats| stats.unstored += 1);
         }
         is_stored
     }
@@ -339,17 +326,20 @@ impl ResultCache {
     /// Returns whether the entry is in memory now.
     pub(crate) fn keep_in_memory(&self, entry: &Arc<Entry>, ticket: &Ticket) -> bool {
         let Meta { key, digest, cost, .. } = *entry.meta();
+        let namespace = entry.meta().identity.namespace.as_str();
         let options = EntryOptions::new().cost(cost.as_secs_f64());
         let options = match entry.meta().ttl(self.inner.clock.wall()) {
             Some(ttl) => options.ttl(ttl),
             None => options.without_ttl(),
         };
         let memory = &self.inner.memory;
-        self.inner.digests.add(digest, key);
+        self.inner.digests.lock().add(&namespace.into(), digest, key);
         let outcome = memory.publish(memory.hash(&key), key, Arc::clone(entry), options, ticket);
         if !outcome.is_stored() {
-            self.inner.digests.remove(digest, key);
+            self.inner.digests.lock().remove(namespace, &digest, &key);
         }
+        let held_bytes = memory.holding(namespace).bytes;
+        self.inner.counters.lock().see_bytes(namespace, held_bytes);
         outcome.is_stored()
     }
 

@@ -30,6 +30,9 @@ impl Default for Limits {
 /// How many entries one cache can address at all: its lists link by 32-bit indices.
 pub(crate) const ENTRIES_ADDRESSABLE: usize = u32::MAX as usize - 1;
 
+/// How many namespaces are counted each on its own at a time; requests of more count in the sums.
+pub(crate) const NAMESPACES_COUNTED_MAX: usize = 10_000;
+
 /// How often one request takes over from a leader that was cancelled before it gives up.
 pub(crate) const TAKEOVERS_MAX: usize = 3;
 

@@ -10,6 +10,7 @@
 
 mod builder;
 mod listing;
+mod namespaces;
 mod removal;
 mod warm;
 
@@ -35,7 +36,8 @@ use crate::lease::Lease;
 use crate::limits::{Limits, TAKEOVERS_MAX};
 use crate::outcome::{Outcome, Served, Timings};
 use crate::published::{Published, Role};
-use crate::result_stats::{RequestStats, ResultStats};
+use crate::result_stats::{Counters, RequestStats};
+use crate::scope::Scope;
 use crate::spawn::Spawn;
 use crate::sync::Mutex;
 use crate::ticket::Tickets;
@@ -57,7 +59,7 @@ pub struct ResultCache {
 
 pub(crate) struct Inner {
     pub(crate) memory: Cache<Key, Arc<Entry>>,
-    pub(crate) digests: Arc<DigestIndex>,
+    pub(crate) digests: Arc<Mutex<DigestIndex>>,
     pub(crate) tiers: Vec<Arc<GuardedTier>>,
     pub(crate) lease: Option<Arc<dyn Lease>>,
     pub(crate) flights: Flights<Key, Result<Published>>,
@@ -66,7 +68,7 @@ pub(crate) struct Inner {
     pub(crate) spawn: Arc<dyn Spawn>,
     pub(crate) store_wait: Duration,
     pub(crate) writes_behind: AtomicUsize,
-    pub(crate) requests: Mutex<RequestStats>,
+    pub(crate) counters: Arc<Mutex<Counters>>,
 }
 
 impl ResultCache {
@@ -82,16 +84,18 @@ impl ResultCache {
     pub async fn get_or_generate(&self, request: Request) -> Result<Served> {
         let started_at = self.inner.clock.now();
         let freshness = request.freshness;
-        let departure = Departure::new(self, freshness);
+        let identity = Arc::clone(&request.identity);
+        let departure = Departure::new(self, &identity.namespace, freshness);
         let (role, result) = self.resolve(request, None, &departure.role).await;
         departure.cancel();
         let elapsed = self.inner.clock.now().saturating_sub(started_at);
-        self.answer(freshness, role, result, elapsed)
+        self.answer(&identity.namespace, freshness, (role, result), elapsed)
     }
 
-    /// Looks a model up by the digest of its bytes, and generates nothing.
-    pub async fn find(&self, digest: Digest) -> Option<Arc<dyn Stored>> {
-        for key in self.inner.digests.keys(digest) {
+    /// Looks a model of a scope up by the digest of its bytes, and generates nothing.
+    pub async fn find(&self, digest: Digest, scope: &Scope) -> Option<Arc<dyn Stored>> {
+        let keys = self.inner.digests.lock().keys(&digest, scope);
+        for key in keys {
             if let Some(entry) = self.look_in_memory(&key)
                 && entry.meta().digest == digest
             {
@@ -99,7 +103,7 @@ impl ResultCache {
             }
         }
         for tier in &self.inner.tiers {
-            if let Ok(stored) = tier.open(Address::Digest(digest)).await {
+            if let Ok(stored) = tier.open(Address::Digest(digest, scope.clone())).await {
                 tier.count_hit();
                 return Some(stored);
             }
@@ -117,23 +121,14 @@ impl ResultCache {
         self.inner.memory.reconfigure(limits)
     }
 
-    /// Returns all counters.
-    pub fn stats(&self) -> ResultStats {
-        let tiers = self.inner.tiers.iter().map(|tier| (tier.name(), tier.stats())).collect();
-        let memory = self.inner.memory.stats();
-        ResultStats { requests: self.inner.requests.lock().clone(), memory, tiers }
-    }
-
-    /// Sets all counters to zero; entries stay.
-    pub fn reset_stats(&self) {
-        self.inner.memory.reset_stats();
-        self.inner.tiers.iter().for_each(|tier| tier.reset_stats());
-        *self.inner.requests.lock() = RequestStats::default();
-    }
-
     /// Lists the keys that are being looked up in slower tiers or generated right now.
     pub fn in_flight(&self) -> Vec<Key> {
         self.inner.flights.keys()
+    }
+
+    /// Counts in the sums, and for a namespace.
+    pub(crate) fn count(&self, namespace: &str, count: impl Fn(&mut RequestStats)) {
+        self.inner.counters.lock().count(namespace, count);
     }
 
     /// Walks a request through steps 1 to 3 until it has an answer. `on_behalf_of` names the
@@ -152,6 +147,7 @@ impl ResultCache {
                 return (Role::Leader, self.make_unkept(&request).await);
             }
             let key = request.key();
+            let mut refused = None;
             for _ in 0..=TAKEOVERS_MAX {
                 if request.freshness != Freshness::Refresh
                     && let Some(entry) = self.look_in_memory(&key)
@@ -174,11 +170,13 @@ impl ResultCache {
                         return (role, Result::clone(&result));
                     }
                     Landing::Abandoned if is_only_if_cached => return (role, Err(not_cached())),
-                    Landing::Brought(_) | Landing::Abandoned => {}
+                    Landing::Brought(result) => refused = result.as_ref().as_ref().err().cloned(),
+                    Landing::Abandoned => {}
                 }
             }
             let message = "the generation was given up again and again";
-            (Role::Follower, Err(Error::new(ErrorKind::Cancelled, message)))
+            let given_up = || Error::new(ErrorKind::Cancelled, message);
+            (Role::Follower, Err(refused.unwrap_or_else(given_up)))
         }
         .boxed()
     }
@@ -223,21 +221,22 @@ impl ResultCache {
     /// Says what the flight's end makes of this request, and counts it.
     fn answer(
         &self,
+        namespace: &str,
         freshness: Freshness,
-        role: Role,
-        result: Result<Published>,
+        (role, result): (Role, Result<Published>),
         elapsed: Duration,
     ) -> Result<Served> {
         let source = result.as_ref().ok().map(|published| published.source);
         let outcome = role.outcome(freshness, source);
-        let mut requests = self.inner.requests.lock();
-        requests.count(outcome);
+        let is_saved =
+            matches!(outcome, Outcome::Hit { .. } | Outcome::Derived | Outcome::Coalesced);
+        let saved = result.as_ref().ok().filter(|_| is_saved);
+        let saved = saved.map_or(Duration::ZERO, |published| published.stored.meta().cost);
+        self.count(namespace, |stats| {
+            stats.count(outcome);
+            stats.saved_time = stats.saved_time.saturating_add(saved);
+        });
         let published = result?;
-        if matches!(outcome, Outcome::Hit { .. } | Outcome::Derived | Outcome::Coalesced) {
-            let cost = published.stored.meta().cost;
-            requests.saved_time = requests.saved_time.saturating_add(cost);
-        }
-        drop(requests);
         let (queue, generate) = match outcome {
             Outcome::Miss { .. } | Outcome::Bypass { .. } => (published.queue, published.generate),
             _ => (Duration::ZERO, Duration::ZERO),
@@ -251,13 +250,14 @@ impl ResultCache {
 /// Counts a request whose caller leaves before its answer, as what it was on the way to.
 struct Departure<'a> {
     cache: &'a ResultCache,
+    namespace: &'a str,
     freshness: Freshness,
     role: Mutex<Option<Role>>,
 }
 
 impl<'a> Departure<'a> {
-    fn new(cache: &'a ResultCache, freshness: Freshness) -> Self {
-        Self { cache, freshness, role: Mutex::new(None) }
+    fn new(cache: &'a ResultCache, namespace: &'a str, freshness: Freshness) -> Self {
+        Self { cache, namespace, freshness, role: Mutex::new(None) }
     }
 
     /// The caller has stayed: the answer is counted instead.
@@ -269,7 +269,8 @@ impl<'a> Departure<'a> {
 impl Drop for Departure<'_> {
     fn drop(&mut self) {
         if let Some(role) = self.role.lock().take() {
-            self.cache.inner.requests.lock().count(role.outcome(self.freshness, None));
+            let outcome = role.outcome(self.freshness, None);
+            self.cache.count(self.namespace, |stats| stats.count(outcome));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What a removal removes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::entry::Meta;
-use crate::key::Key;
+use crate::key::{Identity, Key};
 use crate::summary::Summary;
 
 /// What a removal removes.
@@ -23,6 +24,8 @@ pub enum Selector {
 pub struct Filter {
     /// It has this key.
     pub key: Option<Key>,
+    /// It is an entry of this namespace.
+    pub namespace: Option<Arc<str>>,
     /// It was made before this time, since the Unix epoch.
     pub created_before: Option<Duration>,
     /// The operator's name for the model that made it.
@@ -43,11 +46,13 @@ impl Selector {
 
     /// Returns whether work on an entry may bring back what is selected. What it brings has no age
     /// yet, so that a condition on the age holds back nothing.
-    pub(crate) fn concerns(&self, key: &Key, model_id: &str, label: &str) -> bool {
+    pub(crate) fn concerns(&self, key: &Key, identity: &Identity, label: &str) -> bool {
         match self {
             Self::Key(selected) => selected == key,
             Self::All => true,
-            Self::Matching(filter) => filter.fits(key, model_id, label),
+            Self::Matching(filter) => {
+                filter.fits(key, &identity.namespace, &identity.model_id, label)
+            }
         }
     }
 }
@@ -62,11 +67,12 @@ impl Filter {
     /// Returns whether an entry meets every condition.
     pub fn matches(&self, summary: &Summary) -> bool {
         self.created_before.is_none_or(|before| summary.created < before)
-            && self.fits(&summary.key, &summary.model_id, &summary.label)
+            && self.fits(&summary.key, &summary.namespace, &summary.model_id, &summary.label)
     }
 
-    fn fits(&self, key: &Key, model_id: &str, label: &str) -> bool {
+    fn fits(&self, key: &Key, namespace: &str, model_id: &str, label: &str) -> bool {
         self.key.as_ref().is_none_or(|wanted| wanted == key)
+            && self.namespace.as_deref().is_none_or(|wanted| wanted == namespace)
             && self.model_id.as_deref().is_none_or(|wanted| wanted == model_id)
             && self.label_prefix.as_deref().is_none_or(|prefix| label.starts_with(prefix))
     }

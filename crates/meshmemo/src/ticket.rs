@@ -115,11 +115,9 @@ impl Tickets {
 impl Holder {
     fn is_concerned(&self, key: &Key, selector: &Selector) -> bool {
         match (&self.subject, selector) {
-            (Some(Subject { identity, label }), _) => {
-                selector.concerns(key, &identity.model_id, label)
-            }
+            (Some(Subject { identity, label }), _) => selector.concerns(key, identity, label),
             (None, Selector::Matching(_)) => true,
-            (None, _) => selector.concerns(key, "", ""),
+            (None, _) => selector.concerns(key, &Identity::default(), ""),
         }
     }
 }

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use crate::entry::{Entry, Stored};
 use crate::error::Result;
 use crate::key::{Digest, Key};
+use crate::scope::Scope;
 use crate::selector::Selector;
 use crate::stats::Removals;
 use crate::summary::Listed;
@@ -34,8 +35,8 @@ pub trait Tier: Debug + Send + Sync {
     /// entries were.
     fn remove(&self, selector: Selector) -> BoxFuture<'_, Result<Vec<Gone>>>;
 
-    /// Lists entries page by page, in an order of the tier's own.
-    fn list(&self, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>>;
+    /// Lists the entries of a scope page by page, in an order of the tier's own.
+    fn list(&self, scope: Scope, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>>;
 
     /// Notes that a nearer tier has answered for an entry: that is a use of it here too. Answers at
     /// once, and does nothing where the order of use is not the tier's matter.
@@ -46,12 +47,12 @@ pub trait Tier: Debug + Send + Sync {
 }
 
 /// What an entry is looked up by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// By its key.
     Key(Key),
-    /// By the digest of its bytes; any entry with these bytes will do.
-    Digest(Digest),
+    /// By the digest of its bytes; any entry of the scope with these bytes will do.
+    Digest(Digest, Scope),
 }
 
 /// What a look-up found.

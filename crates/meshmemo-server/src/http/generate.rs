@@ -6,7 +6,8 @@ use axum::extract::{Request as HttpRequest, State as Extract};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use meshmemo::Freshness;
-use meshmemo_gateway::ReliefGeneration;
+use meshmemo_gateway::{Asked, ReliefGeneration};
+use meshmemo_gen::canonical::NAMESPACE;
 
 use super::answer::{Generated, answer};
 use super::problem::Problem;
@@ -64,7 +65,9 @@ pub(super) async fn generate(
     let format = parameters.format;
     let backend = Arc::clone(&state.backend);
     let generation = ReliefGeneration::new(backend, image, parameters, Arc::new(|_| {}));
-    let request = generation.into_request(&state.config.model_id, label.clone(), freshness);
+    let model_id = state.config.model_id.as_str();
+    let asked = Asked { namespace: NAMESPACE, model_id, label: label.clone(), freshness };
+    let request = generation.into_request(asked);
     let key_took = state.clock.now().saturating_sub(started_at);
     let key = request.key();
     let served = state.cache.get_or_generate(request).await?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use meshmemo::{
-    Address, Clock, Cursor, Entry, Gone, Key, Opened, Page, Put, Result, Selector, Ticket, Tier,
-    TierStatus,
+    Address, Clock, Cursor, Entry, Gone, Key, Opened, Page, Put, Result, Scope, Selector, Ticket,
+    Tier, TierStatus,
 };
 
 use super::metrics::Metrics;
@@ -61,8 +61,8 @@ impl Tier for MeasuredTier {
         self.time("remove", self.tier.remove(selector))
     }
 
-    fn list(&self, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
-        self.time("list", self.tier.list(cursor))
+    fn list(&self, scope: Scope, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
+        self.time("list", self.tier.list(scope, cursor))
     }
 
     fn touch(&self, key: Key) {

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use meshmemo::{Digest, ErrorKind, Stored};
+use meshmemo::{Digest, ErrorKind, Scope, Stored};
 use meshmemo_gen::Format;
 
 use super::answer::{SendError, describe, send, send_later};
@@ -137,7 +137,7 @@ async fn find(state: &State, file: &str) -> Result<Arc<dyn Stored>, Problem> {
     let gone = || gone(file);
     let (digest, extension) = file.split_once('.').ok_or_else(gone)?;
     let digest: Digest = digest.parse().map_err(|_| gone())?;
-    let stored = state.cache.find(digest).await.ok_or_else(gone)?;
+    let stored = state.cache.find(digest, &Scope::All).await.ok_or_else(gone)?;
     let format = stored.meta().variant.parse::<Format>();
     let is_named_so = format.is_ok_and(|format| format.extension() == extension);
     if is_named_so { Ok(stored) } else { Err(gone()) }

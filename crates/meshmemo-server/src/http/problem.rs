@@ -63,6 +63,12 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..problem }
     }
 
+    /// The caller has had what it may have for now.
+    pub(super) fn too_many(detail: impl Into<String>, retry_after: Duration) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, detail);
+        Self { retry_after: Some(retry_after), ..problem }
+    }
+
     /// Adds a header to the answer.
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
@@ -83,6 +89,7 @@ impl From<Error> for Problem {
             ErrorKind::Invalid | ErrorKind::BackendRejected => Self::unprocessable(detail),
             ErrorKind::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
             ErrorKind::Busy { retry_after } => Self::busy(detail, retry_after),
+            ErrorKind::OverQuota { retry_after } => Self::too_many(detail, retry_after),
             ErrorKind::BackendFailed => Self::new(StatusCode::BAD_GATEWAY, detail),
             ErrorKind::BackendTimeout | ErrorKind::NotCached => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, detail)

@@ -4,7 +4,8 @@
 //! that files take on the disk: room is reserved before a file is written, and given back only after a
 //! file is unlinked.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use super::name::Name;
 use crate::limits::{QUARANTINE_FILES_MAX, QUARANTINE_SHARE};
@@ -29,6 +30,8 @@ pub(super) enum WasteFile {
 pub(super) struct Budget {
     pub(super) max_bytes: u64,
     reserved: u64,
+    /// What of it is for entries of each namespace.
+    reserved_of: HashMap<Arc<str>, u64>,
     waste: Vec<Waste>,
     /// Bytes of all waste, that in the hands of those who unlink it included.
     wasted: u64,
@@ -46,6 +49,7 @@ impl Budget {
         Self {
             max_bytes,
             reserved: 0,
+            reserved_of: HashMap::new(),
             waste: Vec::new(),
             wasted: 0,
             stuck: Vec::new(),
@@ -71,12 +75,24 @@ impl Budget {
         self.wasted
     }
 
-    pub(super) fn reserve(&mut self, bytes: u64) {
-        self.reserved += bytes;
+    /// Returns what is reserved for entries of a namespace.
+    pub(super) fn reserved_of(&self, namespace: &str) -> u64 {
+        self.reserved_of.get(namespace).copied().unwrap_or(0)
     }
 
-    pub(super) fn give_back(&mut self, bytes: u64) {
+    pub(super) fn reserve(&mut self, namespace: &Arc<str>, bytes: u64) {
+        self.reserved += bytes;
+        *self.reserved_of.entry(Arc::clone(namespace)).or_default() += bytes;
+    }
+
+    pub(super) fn give_back(&mut self, namespace: &str, bytes: u64) {
         self.reserved -= bytes;
+        if let Some(reserved) = self.reserved_of.get_mut(namespace) {
+            *reserved -= bytes;
+            if *reserved == 0 {
+                self.reserved_of.remove(namespace);
+            }
+        }
     }
 
     /// Counts a file that is to be unlinked by whoever asks.
@@ -170,6 +186,7 @@ impl Budget {
     pub(super) fn validate(&self) {
         assert_eq!(self.quarantined, self.quarantine.iter().map(|(_, bytes)| bytes).sum::<u64>());
         assert_eq!(self.stuck_bytes, self.stuck.iter().map(|it| it.allocated).sum::<u64>());
+        assert_eq!(self.reserved, self.reserved_of.values().sum::<u64>());
         assert!(self.wasted >= self.waste.iter().map(|waste| waste.allocated).sum::<u64>());
     }
 

@@ -3,35 +3,27 @@
 //! Entries and everything else of the [budget](super::budget) are at no moment more than it. Whoever
 //! owns the index holds its lock, and unlinks outside of it.
 
+mod room;
+
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use meshmemo::{
-    Cause, Charge, Departed, Digest, ExactLru, Key, Limits, Listed, Selector, SlotIndex, Ticket,
-    Usage,
+    Cause, Charge, Departed, Digest, DigestIndex, ExactLru, Key, Limits, Listed, Scope, Selector,
+    SlotIndex, Ticket, Usage,
 };
 
 use super::budget::{Budget, Waste};
 use super::kept::{Kept, hash};
 use super::name::Name;
 use crate::limits::PAGE_ENTRIES;
-
-/// What became of a wish for room.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Room {
-    Reserved,
-    /// It is more than there can ever be.
-    TooLarge,
-    /// These must be unlinked first.
-    Unlink(Vec<Waste>),
-    /// Others must give back what they hold.
-    Wait,
-}
+pub(super) use room::Room;
 
 #[derive(Debug)]
 pub(super) struct Index {
     lru: ExactLru<Kept>,
-    digests: HashMap<Digest, Vec<Key>>,
+    digests: DigestIndex,
     pub(super) budget: Budget,
     quarantined_count: u64,
     /// The last number drawn for a generation or an epoch.
@@ -47,7 +39,7 @@ impl Index {
     pub(super) fn new(max_bytes: u64) -> Self {
         Self {
             lru: ExactLru::new(Limits::UNLIMITED),
-            digests: HashMap::new(),
+            digests: DigestIndex::default(),
             budget: Budget::new(max_bytes),
             quarantined_count: 0,
             sequence: 0,
@@ -81,9 +73,14 @@ impl Index {
     }
 
     /// Finds a living entry by the digest of its bytes, and makes it the most recently used.
-    pub(super) fn use_digest(&mut self, digest: &Digest, wall: Duration) -> Option<Name> {
+    pub(super) fn use_digest(
+        &mut self,
+        digest: &Digest,
+        scope: &Scope,
+        wall: Duration,
+    ) -> Option<Name> {
         self.expire(wall);
-        let key = *self.digests.get(digest)?.first()?;
+        let key = *self.digests.keys(digest, scope).first()?;
         self.use_key(&key, wall)
     }
 
@@ -94,10 +91,16 @@ impl Index {
         *last_used = wall;
     }
 
-    /// Lists the entries behind a key, in the order of their keys, and says whether there are more.
-    pub(super) fn page(&self, after: Option<Key>) -> (Vec<Listed>, bool) {
-        let entries = self.lru.iter().map(|(_, slot)| &slot.item);
-        let mut rest: Vec<_> = entries.filter(|kept| Some(kept.name.key) > after).collect();
+    /// Lists the entries of a scope behind a key, in the order of their keys, and says whether there
+    /// are more.
+    pub(super) fn page(&self, scope: &Scope, after: Option<Key>) -> (Vec<Listed>, bool) {
+        let is_behind = |kept: &&Kept| Some(kept.name.key) > after;
+        let mut rest: Vec<_> = match scope {
+            Scope::All => self.lru.iter().map(|(_, slot)| &slot.item).filter(is_behind).collect(),
+            Scope::Namespace(name) => {
+                self.lru.iter_of(name).map(|(_, slot)| &slot.item).filter(is_behind).collect()
+            }
+        };
         let has_more = rest.len() > PAGE_ENTRIES;
         if has_more {
             rest.select_nth_unstable_by_key(PAGE_ENTRIES, |kept| kept.name.key);
@@ -129,44 +132,28 @@ impl Index {
         self.sequence = self.sequence.max(number);
     }
 
-    /// Reserves room, evicting what must leave for it.
-    pub(super) fn reserve(&mut self, bytes: u64) -> Room {
-        if bytes > self.budget.attainable() {
-            return Room::TooLarge;
-        }
-        if self.free() >= bytes {
-            self.budget.reserve(bytes);
-            return Room::Reserved;
-        }
-        while self.free() + self.budget.wasted() < bytes
-            && (self.evict() || self.budget.empty_quarantine())
-        {}
-        match self.budget.take_waste_of(bytes - self.free()) {
-            waste if waste.is_empty() => Room::Wait,
-            waste => Room::Unlink(waste),
-        }
-    }
-
     /// Takes an entry in whose file has its name already, in place of the one under its key, and
     /// on the room that was reserved for it.
     ///
     /// Returns the file of the entry that it replaced, which is to be unlinked.
     ///
     /// # Errors
-    /// The entry, if it was removed while it was on its way.
+    /// The entry, if it was removed while it was on its way, or is more by now than its namespace may
+    /// have.
     pub(super) fn commit(
         &mut self,
         kept: Kept,
         ticket: &Ticket,
         wall: Duration,
     ) -> Result<Option<Waste>, Kept> {
-        if !ticket.is_valid() || kept.name.generation < self.epoch {
+        let is_beyond = kept.allocated > self.share(&kept.summary.namespace);
+        if !ticket.is_valid() || kept.name.generation < self.epoch || is_beyond {
             return Err(kept);
         }
         self.expire(wall);
         let replaced = self.take_out(&kept.name.key, Cause::Replaced);
         let replaced = replaced.map(|replaced| self.budget.hand_out(replaced.waste()));
-        self.budget.give_back(kept.allocated);
+        self.budget.give_back(&kept.summary.namespace, kept.allocated);
         self.take_in(kept, wall);
         // The budget may have been lowered since the room was reserved.
         self.shrink();
@@ -204,7 +191,8 @@ impl Index {
             }
             _ => {}
         }
-        if kept.name.generation < self.epoch {
+        let is_beyond = kept.allocated > self.share(&kept.summary.namespace);
+        if kept.name.generation < self.epoch || is_beyond {
             self.budget.discard(kept.waste());
             return;
         }
@@ -294,36 +282,11 @@ impl Index {
         self.depart(departed);
     }
 
-    /// Sets the budget, and evicts what is more than it.
-    pub(super) fn set_max_bytes(&mut self, max_bytes: u64) {
-        self.budget.max_bytes = max_bytes;
-        self.shrink();
-    }
-
-    fn taken(&self) -> u64 {
-        self.lru.bytes() + self.budget.taken()
-    }
-
-    fn free(&self) -> u64 {
-        self.budget.max_bytes.saturating_sub(self.taken())
-    }
-
-    fn shrink(&mut self) {
-        while self.taken() - self.budget.wasted() > self.budget.max_bytes
-            && (self.evict() || self.budget.empty_quarantine())
-        {}
-    }
-
-    fn evict(&mut self) -> bool {
-        let mut departed = Vec::new();
-        let was_there = self.lru.evict(Cause::SizeBytes, &mut departed);
-        self.depart(departed);
-        was_there
-    }
-
     fn take_in(&mut self, kept: Kept, wall: Duration) {
         let Kept { name, allocated, .. } = kept;
+        let namespace = Arc::clone(&kept.summary.namespace);
         let charge = Charge {
+            namespace: Some(Arc::clone(&namespace)),
             bytes: allocated,
             cost_seconds: kept.summary.cost.as_secs_f64(),
             deadline: kept.summary.expires,
@@ -331,8 +294,9 @@ impl Index {
         self.see(name.generation);
         let mut departed = Vec::new();
         let taken = self.lru.insert(hash(&name.key), kept, charge, wall, &mut departed);
-        taken.expect("the list of entries has no limits of its own");
-        self.digests.entry(name.digest).or_default().push(name.key);
+        taken.expect("it is within its share, and the list has no other limit");
+        self.depart(departed);
+        self.digests.add(&namespace, name.digest, name.key);
         self.is_dirty = true;
     }
 
@@ -342,7 +306,7 @@ impl Index {
         let mut departed = Vec::new();
         self.lru.remove(at, cause, &mut departed);
         let (kept, _) = departed.pop()?;
-        self.forget_digest(&kept.name);
+        self.forget_digest(&kept);
         self.is_dirty = true;
         Some(kept)
     }
@@ -350,19 +314,14 @@ impl Index {
     /// Lets the files of what has left be unlinked.
     fn depart(&mut self, departed: Departed<Kept>) {
         for (kept, _) in departed {
-            self.forget_digest(&kept.name);
+            self.forget_digest(&kept);
             self.budget.discard(kept.waste());
             self.is_dirty = true;
         }
     }
 
-    fn forget_digest(&mut self, name: &Name) {
-        if let Some(keys) = self.digests.get_mut(&name.digest) {
-            keys.retain(|key| *key != name.key);
-            if keys.is_empty() {
-                self.digests.remove(&name.digest);
-            }
-        }
+    fn forget_digest(&mut self, Kept { name, summary, .. }: &Kept) {
+        self.digests.remove(&summary.namespace, &name.digest, &name.key);
     }
 
     fn find(&self, key: &Key) -> Option<SlotIndex> {
@@ -384,9 +343,10 @@ impl Index {
         self.lru.validate();
         let kept: Vec<_> = self.lru.iter().map(|(_, slot)| &slot.item).collect();
         assert_eq!(self.lru.bytes(), kept.iter().map(|kept| kept.allocated).sum::<u64>());
-        assert_eq!(self.digests.values().map(Vec::len).sum::<usize>(), kept.len());
+        assert_eq!(self.digests.len(), kept.len());
         for kept in kept {
-            assert!(self.digests[&kept.name.digest].contains(&kept.name.key));
+            let scope = Scope::Namespace(Arc::clone(&kept.summary.namespace));
+            assert!(self.digests.keys(&kept.name.digest, &scope).contains(&kept.name.key));
             assert!(kept.name.generation >= self.epoch && kept.name.generation <= self.sequence);
         }
         self.budget.validate();
@@ -408,13 +368,17 @@ mod tests {
     const WALL: Duration = Duration::from_secs(1_790_000_000);
 
     fn kept(n: u8, allocated: u64, generation: u64) -> Kept {
+        kept_of("", n, allocated, generation)
+    }
+
+    fn kept_of(namespace: &str, n: u8, allocated: u64, generation: u64) -> Kept {
         let key = Key::from_bytes([n; 32]);
         let digest = Digest::of(&[n]);
         let summary = Summary {
             key,
             digest,
             size_bytes: allocated,
-            namespace: "".into(),
+            namespace: namespace.into(),
             model_id: "".into(),
             variant: "glb".into(),
             label: "".into(),
@@ -433,15 +397,20 @@ mod tests {
     }
 
     fn put(index: &mut Index, n: u8, allocated: u64) {
+        put_of(index, "", n, allocated);
+    }
+
+    fn put_of(index: &mut Index, namespace: &str, n: u8, allocated: u64) {
         loop {
-            match index.reserve(allocated) {
+            match index.reserve(&namespace.into(), allocated) {
                 Room::Reserved => break,
                 Room::Unlink(waste) => waste.iter().for_each(|waste| index.budget.unlinked(waste)),
                 other => panic!("{other:?}"),
             }
         }
         let generation = index.draw(WALL);
-        index.commit(kept(n, allocated, generation), &Ticket::new(), WALL).unwrap();
+        let kept = kept_of(namespace, n, allocated, generation);
+        index.commit(kept, &Ticket::new(), WALL).unwrap();
         index.validate();
     }
 
@@ -454,36 +423,70 @@ mod tests {
         let mut index = Index::new(100);
         (1..=3).for_each(|n| put(&mut index, n, 30));
         assert!(has(&mut index, 1));
-        let Room::Unlink(waste) = index.reserve(30) else { panic!("there is not that much room") };
+        let Room::Unlink(waste) = index.reserve(&"".into(), 30) else {
+            panic!("there is not that much room")
+        };
         assert!(matches!(&waste[..], [Waste { file: WasteFile::Entry(name), allocated: 30 }]
             if name.key == Key::from_bytes([2; 32])));
-        assert_eq!(index.reserve(30), Room::Wait, "it is still there");
+        assert_eq!(index.reserve(&"".into(), 30), Room::Wait, "it is still there");
         index.budget.unlinked(&waste[0]);
-        assert_eq!(index.reserve(30), Room::Reserved);
+        assert_eq!(index.reserve(&"".into(), 30), Room::Reserved);
         index.validate();
-        assert_eq!(index.reserve(101), Room::TooLarge);
+        assert_eq!(index.reserve(&"".into(), 101), Room::TooLarge);
         assert!(has(&mut index, 1) && !has(&mut index, 2) && has(&mut index, 3));
     }
 
     #[test]
     fn what_others_have_reserved_is_waited_for() {
         let mut index = Index::new(100);
-        assert_eq!(index.reserve(60), Room::Reserved);
-        assert_eq!(index.reserve(60), Room::Wait);
-        index.budget.give_back(60);
-        assert_eq!(index.reserve(60), Room::Reserved);
+        assert_eq!(index.reserve(&"".into(), 60), Room::Reserved);
+        assert_eq!(index.reserve(&"".into(), 60), Room::Wait);
+        index.budget.give_back("", 60);
+        assert_eq!(index.reserve(&"".into(), 60), Room::Reserved);
     }
 
     #[test]
     fn an_entry_that_was_cleared_on_its_way_does_not_come_in() {
         let mut index = Index::new(100);
-        assert_eq!(index.reserve(10), Room::Reserved);
+        assert_eq!(index.reserve(&"".into(), 10), Room::Reserved);
         let early = index.draw(WALL);
         let epoch = index.draw(WALL);
         index.raise_epoch(epoch);
         assert!(index.commit(kept(1, 10, early), &Ticket::new(), WALL).is_err());
         let late = index.draw(WALL);
         assert!(index.commit(kept(1, 10, late), &Ticket::new(), WALL).is_ok());
+        index.validate();
+    }
+
+    #[test]
+    fn a_namespace_keeps_to_its_share_and_takes_nothing_from_others_for_it() {
+        let mut index = Index::new(1_000);
+        let own: Arc<str> = "own".into();
+        index.set_shares(&HashMap::from([(Arc::clone(&own), 50)]));
+        put_of(&mut index, "other", 1, 30);
+        (2..=4).for_each(|n| put_of(&mut index, &own, n, 20));
+        assert!(has(&mut index, 1) && !has(&mut index, 2), "its own oldest has left");
+        assert_eq!(index.reserve(&own, 51), Room::TooLarge);
+        assert_eq!(index.reserve(&own, 50), Room::Reserved);
+        assert_eq!(index.holding(&own).bytes, 0, "room for all of its share is all of its own");
+        assert_eq!(index.reserve(&own, 10), Room::Wait, "and what is reserved counts");
+        index.validate();
+    }
+
+    #[test]
+    fn a_share_that_was_lowered_meanwhile_holds() {
+        let mut index = Index::new(1_000);
+        let own: Arc<str> = "own".into();
+        put_of(&mut index, &own, 1, 30);
+        assert_eq!(index.reserve(&own, 30), Room::Reserved);
+        index.set_shares(&HashMap::from([(Arc::clone(&own), 29)]));
+        assert!(!has(&mut index, 1));
+        let generation = index.draw(WALL);
+        let kept = |generation| kept_of(&own, 2, 30, generation);
+        assert!(index.commit(kept(generation), &Ticket::new(), WALL).is_err());
+        index.budget.give_back(&own, 30);
+        index.adopt(vec![kept(generation + 1)], WALL);
+        assert!(!has(&mut index, 2), "nor is it taken in from the directories");
         index.validate();
     }
 

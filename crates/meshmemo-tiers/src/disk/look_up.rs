@@ -27,14 +27,14 @@ impl Ahead {
     fn of(address: &Address) -> Self {
         match address {
             Address::Key(_) => Self::FirstPiece,
-            Address::Digest(_) => Self::Nothing,
+            Address::Digest(..) => Self::Nothing,
         }
     }
 }
 
 impl Inner {
     pub(super) async fn open(self: &Arc<Self>, address: Address) -> Result<Opened> {
-        if let Address::Digest(_) = address
+        if let Address::Digest(..) = address
             && self.phase() == Phase::Scanning
             && !self.ready(DIGEST_WAIT).await
         {
@@ -47,21 +47,21 @@ impl Inner {
             }
             Phase::Scanning => match address {
                 Address::Key(key) => self.on_pool(move |inner| inner.look_up_early(&key)).await,
-                Address::Digest(_) => Ok(Opened::Miss(MissReason::NotReady)),
+                Address::Digest(..) => Ok(Opened::Miss(MissReason::NotReady)),
             },
-            Phase::Ready => match self.find(address) {
-                Some(name) => self.on_pool(move |inner| inner.look_up(address, name)).await,
+            Phase::Ready => match self.find(&address) {
+                Some(name) => self.on_pool(move |inner| inner.look_up(&address, name)).await,
                 None => Ok(Opened::Miss(MissReason::Absent)),
             },
         }
     }
 
-    fn find(&self, address: Address) -> Option<Name> {
+    fn find(&self, address: &Address) -> Option<Name> {
         let wall = self.clock.wall();
         let mut index = self.index.lock();
         match address {
-            Address::Key(key) => index.use_key(&key, wall),
-            Address::Digest(digest) => index.use_digest(&digest, wall),
+            Address::Key(key) => index.use_key(key, wall),
+            Address::Digest(digest, scope) => index.use_digest(digest, scope, wall),
         }
     }
 
@@ -81,14 +81,14 @@ impl Inner {
 
     /// Opens the file that the index names; if it is not to be had, and the index names another one
     /// by now, that one.
-    fn look_up(self: &Arc<Self>, address: Address, first: Name) -> Result<Opened> {
+    fn look_up(self: &Arc<Self>, address: &Address, first: Name) -> Result<Opened> {
         let mut name = first;
-        let mut opened = self.open_named(&name, Ahead::of(&address))?;
+        let mut opened = self.open_named(&name, Ahead::of(address))?;
         for _ in 1..LOOKS_MAX {
             let Opened::Miss(_) = opened else { break };
             let Some(other) = self.find(address).filter(|other| *other != name) else { break };
             name = other;
-            opened = self.open_named(&name, Ahead::of(&address))?;
+            opened = self.open_named(&name, Ahead::of(address))?;
         }
         Ok(opened)
     }

@@ -66,8 +66,9 @@ impl Inner {
         let _owned = self.own()?;
         let footer = seal(entry.meta(), entry.body());
         let bytes = allocated((entry.body().len() + footer.len()) as u64);
+        let namespace = entry.meta().identity.namespace.as_str();
         // Made first: a directory that can not be written costs no entry its place.
-        let mut draft = Draft::new(self)?;
+        let mut draft = Draft::new(self, namespace)?;
         if !self.reserve(bytes, &mut draft)? {
             // What it was to replace is out of date all the same.
             let is_there = self.index.lock().contains(&entry.meta().key);
@@ -86,9 +87,12 @@ impl Inner {
         let give_up_at = self.clock.now() + ROOM_WAIT;
         let mut index = self.index.lock();
         loop {
-            match index.reserve(bytes) {
+            match index.reserve(&draft.namespace, bytes) {
                 Room::Reserved => {
                     draft.reserved = bytes;
+                    if index.budget.wasted() > 0 {
+                        self.bell.ring();
+                    }
                     return Ok(true);
                 }
                 Room::TooLarge => return Ok(false),
@@ -147,6 +151,8 @@ impl Inner {
 struct Draft<'a> {
     disk: &'a Inner,
     number: u64,
+    /// Whose room is reserved for it.
+    namespace: Arc<str>,
     file: Option<File>,
     /// The name under which it is found, once it has one.
     name: Option<Name>,
@@ -156,10 +162,11 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Makes an empty file below `tmp/`.
-    fn new(disk: &'a Inner) -> io::Result<Self> {
+    fn new(disk: &'a Inner, namespace: &str) -> io::Result<Self> {
         let number = disk.index.lock().draw(disk.clock.wall());
         let file = Some(disk.files.create(&disk.draft_path(number))?);
-        Ok(Self { disk, number, file, name: None, reserved: 0, is_kept: false })
+        let namespace = namespace.into();
+        Ok(Self { disk, number, namespace, file, name: None, reserved: 0, is_kept: false })
     }
 
     /// Writes and closes the file, as durable as configured.
@@ -216,7 +223,7 @@ impl Drop for Draft<'_> {
             }),
         };
         let mut index = disk.index.lock();
-        index.budget.give_back(allocated);
+        index.budget.give_back(&self.namespace, allocated);
         if let Err(error) = removed {
             tracing::warn!(%error, "a file that was given up stays for now");
             // The housekeeper tries again; until then its bytes are counted.

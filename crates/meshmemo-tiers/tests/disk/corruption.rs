@@ -191,7 +191,11 @@ async fn a_range_reads_and_verifies_only_the_chunks_that_it_touches() {
     // The first chunk is corrupt: a range beyond it does not notice.
     flip(&room.file(), &bytes, 0);
     let read = async |range: Range<u64>| {
-        let opened = room.disk().open(Address::Digest(entry.meta().digest)).await.unwrap();
+        let opened = room
+            .disk()
+            .open(Address::Digest(entry.meta().digest, meshmemo::Scope::All))
+            .await
+            .unwrap();
         let Opened::Hit(stored) = opened else { panic!("it is there") };
         let chunks: Vec<_> = stored.read(range).collect().await;
         chunks.into_iter().collect::<Result<Vec<_>, _>>().map(|chunks| chunks.concat())

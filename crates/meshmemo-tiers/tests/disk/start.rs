@@ -26,7 +26,7 @@ async fn entries_and_their_order_of_use_survive_a_restart() {
     room.open().await;
     assert!(room.has(&entries[1]).await && room.has(&entries[4]).await);
     assert_eq!(room.usage().entries, 2, "the others were used longer ago");
-    let listed = room.disk().list(None).await.unwrap().entries;
+    let listed = room.disk().list(meshmemo::Scope::All, None).await.unwrap().entries;
     assert!(listed.iter().any(|listed| listed.hits == 2), "{listed:?}");
     room.until(|room| room.files().len() == 2).await;
     room.disk().validate();
@@ -75,7 +75,7 @@ async fn look_ups_are_answered_while_the_directories_are_looked_through() {
     for entry in &entries {
         assert!(room.has(entry).await, "look-ups by key do not wait");
     }
-    let digest = Address::Digest(entries[0].meta().digest);
+    let digest = Address::Digest(entries[0].meta().digest, meshmemo::Scope::All);
     let mut by_digest = room.disk().open(digest);
     assert!(poll!(&mut by_digest).is_pending(), "a look-up by digest does");
     assert!(!room.disk().ready(Duration::ZERO).await);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use foldhash::quality::RandomState;
 
-use super::{Cache, Inner, Listener, Weigher};
+use super::{Cache, Inner, Listener, NamespaceOf, Weigher};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::flight::Flights;
@@ -57,6 +57,7 @@ pub struct Builder<K, V> {
     policy: Policy,
     clock: Arc<dyn Clock>,
     weigher: Box<Weigher<K, V>>,
+    namespace_of: Option<Box<NamespaceOf<K, V>>>,
     listener: Option<Box<Listener<K, V>>>,
 }
 
@@ -67,6 +68,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Builder<K, V> {
             policy: Policy::default(),
             clock: Arc::new(SystemClock::new()),
             weigher: Box::new(|_, _| size_of::<(K, V)>() as u64),
+            namespace_of: None,
             listener: None,
         }
     }
@@ -109,6 +111,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Builder<K, V> {
         self
     }
 
+    /// Sets whose each entry is; without it, nobody's.
+    pub(crate) fn namespace_of(
+        mut self,
+        namespace_of: impl Fn(&K, &V) -> Arc<str> + Send + Sync + 'static,
+    ) -> Self {
+        self.namespace_of = Some(Box::new(namespace_of));
+        self
+    }
+
     /// Sets who is told, exactly once each, of every entry that leaves.
     ///
     /// Called outside any lock, after the departure, on the thread that caused it; may use the
@@ -133,6 +144,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Builder<K, V> {
             hasher: RandomState::default(),
             clock: self.clock,
             weigher: self.weigher,
+            namespace_of: self.namespace_of,
             listener: self.listener,
             listener_panics: AtomicU64::new(0),
             is_mortal: AtomicBool::new(self.limits.ttl.is_some()),

@@ -1,6 +1,7 @@
-//! The exact order of use: a doubly linked list over indices, without pointers.
+//! The exact order of use: doubly linked lists over indices, without pointers.
 //!
-//! Links stand in a vector beside the slab, so that the list needs no unsafe code and moves no item.
+//! Links stand in a vector beside the slab, so that a list needs no unsafe code and moves no item.
+//! Several lists share one vector where each index is in one of them.
 
 use super::SlotIndex;
 
@@ -12,50 +13,55 @@ struct Link {
     older: u32,
 }
 
+/// The links of every index that is in a list.
+#[derive(Debug, Default)]
+pub(super) struct Links(Vec<Link>);
+
+/// One list, by its two ends.
 #[derive(Debug)]
 pub(super) struct Lru {
-    links: Vec<Link>,
     newest: u32,
     oldest: u32,
 }
 
 impl Default for Lru {
     fn default() -> Self {
-        Self { links: Vec::new(), newest: NONE, oldest: NONE }
+        Self { newest: NONE, oldest: NONE }
     }
 }
 
 impl Lru {
-    /// Adds an index that is not in, as the most recently used.
-    pub(super) fn push(&mut self, index: SlotIndex) {
-        if index.to_slab() >= self.links.len() {
-            self.links.resize(index.to_slab() + 1, Link { newer: NONE, older: NONE });
+    /// Adds an index that is in no list, as the most recently used.
+    pub(super) fn push(&mut self, Links(links): &mut Links, index: SlotIndex) {
+        if index.to_slab() >= links.len() {
+            links.resize(index.to_slab() + 1, Link { newer: NONE, older: NONE });
         }
-        self.links[index.to_slab()] = Link { newer: NONE, older: self.newest };
+        links[index.to_slab()] = Link { newer: NONE, older: self.newest };
         match self.newest {
             NONE => self.oldest = index.0,
-            newest => self.links[newest as usize].newer = index.0,
+            newest => links[newest as usize].newer = index.0,
         }
         self.newest = index.0;
     }
 
-    /// Makes an index the most recently used.
-    pub(super) fn touch(&mut self, index: SlotIndex) {
+    /// Makes an index of this list the most recently used.
+    pub(super) fn touch(&mut self, links: &mut Links, index: SlotIndex) {
         if self.newest != index.0 {
-            self.remove(index);
-            self.push(index);
+            self.remove(links, index);
+            self.push(links, index);
         }
     }
 
-    pub(super) fn remove(&mut self, index: SlotIndex) {
-        let Link { newer, older } = self.links[index.to_slab()];
+    /// Removes an index of this list.
+    pub(super) fn remove(&mut self, Links(links): &mut Links, index: SlotIndex) {
+        let Link { newer, older } = links[index.to_slab()];
         match newer {
             NONE => self.newest = older,
-            newer => self.links[newer as usize].older = older,
+            newer => links[newer as usize].older = older,
         }
         match older {
             NONE => self.oldest = newer,
-            older => self.links[older as usize].newer = newer,
+            older => links[older as usize].newer = newer,
         }
     }
 
@@ -65,11 +71,14 @@ impl Lru {
     }
 
     /// Lists all indices, the most recently used first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = SlotIndex> {
+    pub(super) fn iter<'a>(
+        &self,
+        Links(links): &'a Links,
+    ) -> impl Iterator<Item = SlotIndex> + use<'a> {
         let mut next = self.newest;
         std::iter::from_fn(move || {
             let index = (next != NONE).then_some(SlotIndex(next))?;
-            next = self.links[index.to_slab()].older;
+            next = links[index.to_slab()].older;
             Some(index)
         })
     }
@@ -81,24 +90,37 @@ mod tests {
 
     #[test]
     fn order_follows_use() {
-        let mut lru = Lru::default();
+        let (mut lru, mut links) = (Lru::default(), Links::default());
         for index in 0..4 {
-            lru.push(SlotIndex(index));
+            lru.push(&mut links, SlotIndex(index));
         }
-        lru.touch(SlotIndex(1));
-        lru.touch(SlotIndex(0));
-        lru.remove(SlotIndex(2));
-        assert_eq!(lru.iter().map(|index| index.0).collect::<Vec<_>>(), [0, 1, 3]);
+        lru.touch(&mut links, SlotIndex(1));
+        lru.touch(&mut links, SlotIndex(0));
+        lru.remove(&mut links, SlotIndex(2));
+        assert_eq!(lru.iter(&links).map(|index| index.0).collect::<Vec<_>>(), [0, 1, 3]);
         assert_eq!(lru.victim(), Some(SlotIndex(3)));
     }
 
     #[test]
     fn an_emptied_list_starts_again() {
-        let mut lru = Lru::default();
-        lru.push(SlotIndex(0));
-        lru.remove(SlotIndex(0));
+        let (mut lru, mut links) = (Lru::default(), Links::default());
+        lru.push(&mut links, SlotIndex(0));
+        lru.remove(&mut links, SlotIndex(0));
         assert_eq!(lru.victim(), None);
-        lru.push(SlotIndex(0));
+        lru.push(&mut links, SlotIndex(0));
         assert_eq!(lru.victim(), Some(SlotIndex(0)));
+    }
+
+    #[test]
+    fn lists_with_common_links_keep_apart() {
+        let (mut odd, mut even, mut links) = (Lru::default(), Lru::default(), Links::default());
+        for index in 0..6 {
+            let list = if index % 2 == 0 { &mut even } else { &mut odd };
+            list.push(&mut links, SlotIndex(index));
+        }
+        even.touch(&mut links, SlotIndex(0));
+        odd.remove(&mut links, SlotIndex(3));
+        assert_eq!(even.iter(&links).map(|index| index.0).collect::<Vec<_>>(), [0, 4, 2]);
+        assert_eq!(odd.iter(&links).map(|index| index.0).collect::<Vec<_>>(), [5, 1]);
     }
 }

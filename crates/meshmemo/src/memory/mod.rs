@@ -6,7 +6,10 @@
 
 mod expiry;
 mod lru;
+mod namespaces;
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashTable;
@@ -15,7 +18,9 @@ use slab::Slab;
 use crate::limits::{ENTRIES_ADDRESSABLE, Limits};
 use crate::stats::{Cause, Stats};
 use expiry::Expiry;
-use lru::Lru;
+use lru::{Links, Lru};
+pub use namespaces::Holding;
+use namespaces::{Namespaces, Place};
 
 /// The place of an entry; valid until the entry leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,12 +47,15 @@ pub struct Slot<T> {
     pub inserted_at: Duration,
     /// How often it was used since.
     pub access_count: u64,
+    namespace: Option<Place>,
     hash: u64,
 }
 
 /// What an item costs to keep and to make again.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Charge {
+    /// Whose it is; where this is nobody, no share is asked.
+    pub namespace: Option<Arc<str>>,
     /// What it weighs.
     pub bytes: u64,
     /// What making it again would cost.
@@ -64,7 +72,7 @@ pub type Departed<T> = Vec<(T, Cause)>;
 pub enum NoRoom {
     /// It weighs more than all may together.
     Bytes {
-        /// What all may weigh together.
+        /// What all may weigh together, or all of its namespace.
         max_bytes: u64,
     },
     /// None may be kept.
@@ -79,6 +87,8 @@ pub struct ExactLru<T> {
     slots: Slab<Slot<T>>,
     table: HashTable<SlotIndex>,
     lru: Lru,
+    links: Links,
+    namespaces: Namespaces,
     expiry: Expiry,
     limits: Limits,
     bytes: u64,
@@ -92,6 +102,8 @@ impl<T> ExactLru<T> {
             slots: Slab::new(),
             table: HashTable::new(),
             lru: Lru::default(),
+            links: Links::default(),
+            namespaces: Namespaces::default(),
             expiry: Expiry::default(),
             limits: addressable(limits),
             bytes: 0,
@@ -130,7 +142,23 @@ impl<T> ExactLru<T> {
 
     /// Lists all items, the most recently used first.
     pub fn iter(&self) -> impl Iterator<Item = (SlotIndex, &Slot<T>)> {
-        self.lru.iter().map(|index| (index, self.slot(index)))
+        self.lru.iter(&self.links).map(|index| (index, self.slot(index)))
+    }
+
+    /// Lists the items of a namespace, the most recently used first; its time is that of its own
+    /// items, whatever others there are.
+    pub fn iter_of(&self, namespace: &str) -> impl Iterator<Item = (SlotIndex, &Slot<T>)> {
+        self.namespaces.items(namespace).map(|index| (index, self.slot(index)))
+    }
+
+    /// Returns what a namespace has.
+    pub fn holding(&self, namespace: &str) -> Holding {
+        self.namespaces.holding(namespace)
+    }
+
+    /// Lists the namespaces that have items or a share.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&Arc<str>, Holding)> {
+        self.namespaces.iter()
     }
 
     /// Returns an item with what is known of it. Panics if it has left.
@@ -140,8 +168,11 @@ impl<T> ExactLru<T> {
 
     /// Makes the item the most recently used, and returns it.
     pub fn touch(&mut self, index: SlotIndex) -> &mut T {
-        self.lru.touch(index);
+        self.lru.touch(&mut self.links, index);
         let slot = &mut self.slots[index.to_slab()];
+        if let Some(place) = slot.namespace {
+            self.namespaces.touch(place, index);
+        }
         slot.access_count += 1;
         &mut slot.item
     }
@@ -158,18 +189,22 @@ impl<T> ExactLru<T> {
         now: Duration,
         departed: &mut Departed<T>,
     ) -> Result<SlotIndex, (T, NoRoom)> {
-        if let Err(reason) = self.fits(charge.bytes) {
+        if let Err(reason) = self.fits(&charge) {
             self.stats.rejections += 1;
             return Err((item, reason));
         }
-        self.make_room(charge.bytes, departed);
-        let slot = Slot { item, charge, inserted_at: now, access_count: 0, hash };
-        let index = SlotIndex::from_slab(self.slots.insert(slot));
+        self.make_room(&charge, departed);
+        let (bytes, deadline) = (charge.bytes, charge.deadline);
+        let index = SlotIndex::from_slab(self.slots.vacant_key());
+        let owner = charge.namespace.as_ref();
+        let namespace = owner.map(|name| self.namespaces.push(name, index, bytes));
+        let slot = Slot { item, charge, inserted_at: now, access_count: 0, namespace, hash };
+        self.slots.insert(slot);
         let slots = &self.slots;
         self.table.insert_unique(hash, index, |index| slots[index.to_slab()].hash);
-        self.lru.push(index);
-        self.expiry.push(index, charge.deadline);
-        self.bytes += charge.bytes;
+        self.lru.push(&mut self.links, index);
+        self.expiry.push(index, deadline);
+        self.bytes += bytes;
         self.stats.inserts += 1;
         self.stats.max_bytes_seen = self.stats.max_bytes_seen.max(self.bytes);
         debug_assert!(self.bytes <= self.limits.max_bytes, "eviction comes before the insert");
@@ -184,7 +219,10 @@ impl<T> ExactLru<T> {
             .find_entry(slot.hash, |&other| other == index)
             .expect("every entry in the slab stands in the table")
             .remove();
-        self.lru.remove(index);
+        self.lru.remove(&mut self.links, index);
+        if let Some(place) = slot.namespace {
+            self.namespaces.remove(place, index, slot.charge.bytes);
+        }
         self.expiry.remove(index, slot.charge.deadline);
         self.bytes -= slot.charge.bytes;
         self.stats.removals.count(cause);
@@ -205,6 +243,17 @@ impl<T> ExactLru<T> {
         while self.len() > self.limits.max_entries && self.evict(Cause::SizeCount, departed) {}
     }
 
+    /// Sets what each namespace may have, and evicts, least recently used first, what is more; a
+    /// namespace that is not named may have everything.
+    pub fn set_shares(&mut self, shares: &HashMap<Arc<str>, u64>, departed: &mut Departed<T>) {
+        self.namespaces.set_shares(shares);
+        for (name, share_bytes) in shares {
+            while self.holding(name).bytes > *share_bytes
+                && self.evict_of(name, Cause::SizeBytes, departed)
+            {}
+        }
+    }
+
     /// Removes every entry, least recently used first.
     pub fn clear(&mut self, departed: &mut Departed<T>) {
         while self.evict(Cause::Cleared, departed) {}
@@ -212,7 +261,20 @@ impl<T> ExactLru<T> {
 
     /// Removes the least recently used item; returns whether there was one.
     pub fn evict(&mut self, cause: Cause, departed: &mut Departed<T>) -> bool {
-        let victim = self.lru.victim();
+        self.evict_one(self.lru.victim(), cause, departed)
+    }
+
+    /// Removes the least recently used item of a namespace; returns whether there was one.
+    pub fn evict_of(&mut self, namespace: &str, cause: Cause, departed: &mut Departed<T>) -> bool {
+        self.evict_one(self.namespaces.victim(namespace), cause, departed)
+    }
+
+    fn evict_one(
+        &mut self,
+        victim: Option<SlotIndex>,
+        cause: Cause,
+        departed: &mut Departed<T>,
+    ) -> bool {
         if let Some(victim) = victim {
             self.remove(victim, cause, departed);
         }
@@ -230,18 +292,31 @@ impl<T> ExactLru<T> {
         Stats { entries: self.len(), bytes: self.bytes, ..self.stats }
     }
 
-    fn fits(&self, bytes: u64) -> Result<(), NoRoom> {
+    fn fits(&self, charge: &Charge) -> Result<(), NoRoom> {
         if self.limits.max_entries == 0 {
             return Err(NoRoom::Entries);
         }
-        if bytes > self.limits.max_bytes {
-            return Err(NoRoom::Bytes { max_bytes: self.limits.max_bytes });
+        let share_bytes = charge.namespace.as_ref().and_then(|it| self.holding(it).share_bytes);
+        let max_bytes = share_bytes.unwrap_or(u64::MAX).min(self.limits.max_bytes);
+        if charge.bytes > max_bytes {
+            return Err(NoRoom::Bytes { max_bytes });
         }
         Ok(())
     }
 
-    /// Evicts until an item of `bytes` fits; that it fits at all has been checked.
-    fn make_room(&mut self, bytes: u64, departed: &mut Departed<T>) {
+    /// Evicts until an item fits, its namespace's own first where that is over its share; that it fits
+    /// at all has been checked.
+    fn make_room(&mut self, charge: &Charge, departed: &mut Departed<T>) {
+        let bytes = charge.bytes;
+        if let Some(namespace) = &charge.namespace {
+            let is_over = |holding: Holding| {
+                let free = |share_bytes: u64| share_bytes.saturating_sub(holding.bytes);
+                holding.share_bytes.is_some_and(|share_bytes| free(share_bytes) < bytes)
+            };
+            while is_over(self.holding(namespace))
+                && self.evict_of(namespace, Cause::SizeBytes, departed)
+            {}
+        }
         while bytes > self.limits.max_bytes - self.bytes && self.evict(Cause::SizeBytes, departed) {
         }
         while self.len() >= self.limits.max_entries && self.evict(Cause::SizeCount, departed) {}
@@ -251,10 +326,19 @@ impl<T> ExactLru<T> {
     #[cfg(any(test, feature = "testing"))]
     pub fn validate(&self) {
         assert_eq!(self.table.len(), self.slots.len());
-        assert_eq!(self.lru.iter().count(), self.slots.len());
+        assert_eq!(self.lru.iter(&self.links).count(), self.slots.len());
         assert_eq!(self.bytes, self.iter().map(|(_, slot)| slot.charge.bytes).sum::<u64>());
         let mortal = self.iter().filter(|(_, slot)| slot.charge.deadline.is_some()).count();
         assert_eq!(self.expiry.len(), mortal);
+        for (name, holding) in self.namespaces() {
+            let bytes: u64 = self.iter_of(name).map(|(_, slot)| slot.charge.bytes).sum();
+            assert_eq!((self.iter_of(name).count(), bytes), (holding.entries, holding.bytes));
+            assert!(bytes <= holding.share_bytes.unwrap_or(u64::MAX), "`{name}` is over its share");
+            let is_own = |slot: &Slot<T>| slot.charge.namespace.as_ref() == Some(name);
+            assert!(self.iter_of(name).all(|(_, slot)| is_own(slot)));
+        }
+        let owned = self.iter().filter(|(_, slot)| slot.namespace.is_some()).count();
+        assert_eq!(owned, self.namespaces().map(|(_, holding)| holding.entries).sum::<usize>());
         let stats = self.stats();
         let came = stats.entries_at_reset as u64 + stats.inserts;
         assert_eq!(came - stats.removals.total(), stats.entries as u64);
@@ -270,7 +354,52 @@ mod tests {
     use super::*;
 
     fn charge(bytes: u64) -> Charge {
-        Charge { bytes, cost_seconds: 0.0, deadline: None }
+        Charge { bytes, ..Charge::default() }
+    }
+
+    fn of(namespace: &str, bytes: u64) -> Charge {
+        Charge { namespace: Some(namespace.into()), ..charge(bytes) }
+    }
+
+    /// Keys, most recently used first.
+    fn order(memory: &ExactLru<u32>) -> Vec<u32> {
+        memory.iter().map(|(_, slot)| slot.item).collect()
+    }
+
+    #[test]
+    fn a_namespace_makes_room_for_its_own_within_its_share() {
+        let mut memory = ExactLru::new(Limits { max_bytes: 100, ..Limits::UNLIMITED });
+        let mut departed = Vec::new();
+        memory.set_shares(&HashMap::from([("a".into(), 30)]), &mut departed);
+        for (item, charge) in [(1, of("b", 40)), (2, of("a", 10)), (3, of("a", 20))] {
+            memory.insert(item.into(), item, charge, Duration::ZERO, &mut departed).unwrap();
+        }
+        memory.insert(4, 4, of("a", 15), Duration::ZERO, &mut departed).unwrap();
+        assert_eq!(departed, [(2, Cause::SizeBytes), (3, Cause::SizeBytes)]);
+        assert_eq!(order(&memory), [4, 1], "the oldest of all stays: it is another's");
+        let refused = memory.insert(5, 5, of("a", 31), Duration::ZERO, &mut departed);
+        assert_eq!(refused.unwrap_err(), (5, NoRoom::Bytes { max_bytes: 30 }));
+        memory.insert(6, 6, of("b", 60), Duration::ZERO, &mut departed).unwrap();
+        assert_eq!(order(&memory), [6, 4], "who has no share makes room among all");
+        memory.validate();
+    }
+
+    #[test]
+    fn a_lower_share_holds_at_once_and_nothing_is_left_of_an_empty_namespace() {
+        let mut memory = ExactLru::new(Limits::UNLIMITED);
+        let mut departed = Vec::new();
+        for item in 1..=4_u32 {
+            let namespace = if item == 2 { "b" } else { "a" };
+            let charge = of(namespace, 10);
+            memory.insert(item.into(), item, charge, Duration::ZERO, &mut departed).unwrap();
+        }
+        memory.set_shares(&HashMap::from([("a".into(), 25)]), &mut departed);
+        assert_eq!((order(&memory), departed.len()), (vec![4, 3, 2], 1));
+        assert_eq!(memory.iter_of("a").map(|(_, slot)| slot.item).collect::<Vec<_>>(), [4, 3]);
+        memory.set_shares(&HashMap::new(), &mut departed);
+        memory.clear(&mut departed);
+        memory.validate();
+        assert_eq!(memory.namespaces().count(), 0);
     }
 
     #[test]

@@ -8,13 +8,13 @@ use super::{Inner, ResultCache};
 use crate::cache::{Cache, Policy};
 use crate::clock::{Clock, SystemClock};
 use crate::digest_index::DigestIndex;
-use crate::entry::{Entry, Stored};
+use crate::entry::{Entry, Meta, Stored};
 use crate::flight::Flights;
 use crate::guarded_tier::GuardedTier;
 use crate::key::Key;
 use crate::lease::Lease;
 use crate::limits::{Limits, STORE_WAIT};
-use crate::result_stats::RequestStats;
+use crate::result_stats::Counters;
 use crate::spawn::Spawn;
 use crate::stats::Cause;
 use crate::sync::Mutex;
@@ -90,13 +90,14 @@ impl ResultCacheBuilder {
     /// Builds the cache.
     pub fn build(self) -> ResultCache {
         let Self { spawn, clock, limits, policy, tiers, lease, store_wait } = self;
-        let digests = Arc::new(DigestIndex::default());
+        let digests = Arc::new(Mutex::new(DigestIndex::default()));
+        let counters = Arc::new(Mutex::new(Counters::default()));
         let guard = |(name, tier, writing)| {
             let (clock, spawn) = (Arc::clone(&clock), Arc::clone(&spawn));
             Arc::new(GuardedTier::new(name, tier, writing, clock, spawn))
         };
         let inner = Inner {
-            memory: memory(limits, policy, &clock, &digests),
+            memory: memory(limits, policy, &clock, (&digests, &counters)),
             digests,
             tiers: tiers.into_iter().map(guard).collect(),
             lease,
@@ -106,27 +107,30 @@ impl ResultCacheBuilder {
             spawn,
             store_wait,
             writes_behind: AtomicUsize::new(0),
-            requests: Mutex::new(RequestStats::default()),
+            counters,
         };
         ResultCache { inner: Arc::new(inner) }
     }
 }
 
-/// Builds the memory tier, whose departures the digest index follows.
+/// Builds the memory tier, whose departures the digest index and the counters follow.
 fn memory(
     limits: Limits,
     policy: Policy,
     clock: &Arc<dyn Clock>,
-    digests: &Arc<DigestIndex>,
+    (digests, counters): (&Arc<Mutex<DigestIndex>>, &Arc<Mutex<Counters>>),
 ) -> Cache<Key, Arc<Entry>> {
-    let departed = Arc::clone(digests);
+    let (digests, counters) = (Arc::clone(digests), Arc::clone(counters));
     Cache::builder()
         .limits(limits)
         .policy(policy)
         .clock(Arc::clone(clock))
         .weigher(|_, entry: &Arc<Entry>| entry.meta().size_bytes)
-        .on_remove(move |key, entry: &Arc<Entry>, _: Cause| {
-            departed.remove(entry.meta().digest, *key);
+        .namespace_of(|_, entry| entry.meta().identity.namespace.as_str().into())
+        .on_remove(move |key, entry: &Arc<Entry>, cause: Cause| {
+            let Meta { digest, identity, .. } = entry.meta();
+            digests.lock().remove(&identity.namespace, digest, key);
+            counters.lock().count_removal(&identity.namespace, cause);
         })
         .build()
 }

@@ -9,6 +9,7 @@ use crate::cache::EntryInfo;
 use crate::entry::{Entry, Stored};
 use crate::guarded_tier::TierStats;
 use crate::key::Key;
+use crate::scope::Scope;
 use crate::summary::Summary;
 use crate::tier::{TierStatus, Writing};
 
@@ -43,20 +44,23 @@ pub struct TierReport {
 }
 
 impl ResultCache {
-    /// Lists the entries in memory, the most recently used first.
-    pub fn entries(&self) -> Vec<EntryInfo<Key, Arc<Entry>>> {
-        self.inner.memory.entries()
+    /// Lists the entries of a scope that are in memory, the most recently used first.
+    pub fn entries(&self, scope: &Scope) -> Vec<EntryInfo<Key, Arc<Entry>>> {
+        match scope {
+            Scope::All => self.inner.memory.entries(),
+            Scope::Namespace(name) => self.inner.memory.entries_of(name),
+        }
     }
 
-    /// Lists the entries of all tiers, each once: those in memory first, the most recently used
+    /// Lists the entries of a scope in all tiers, each once: those in memory first, the most recently used
     /// first among them, and then the others by their last use.
-    pub async fn list(&self) -> Vec<Listing> {
-        let mut listings: Vec<_> = self.entries().iter().map(in_memory).collect();
+    pub async fn list(&self, scope: &Scope) -> Vec<Listing> {
+        let mut listings: Vec<_> = self.entries(scope).iter().map(in_memory).collect();
         let mut known: HashMap<Key, usize> =
             listings.iter().enumerate().map(|(at, listing)| (listing.summary.key, at)).collect();
         for tier in &self.inner.tiers {
             let is_durable = tier.writing == Writing::Awaited;
-            for listed in tier.list().await {
+            for listed in tier.list(scope).await {
                 let at = *known.entry(listed.summary.key).or_insert(listings.len());
                 if at == listings.len() {
                     listings.push(Listing {

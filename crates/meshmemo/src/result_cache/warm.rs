@@ -7,6 +7,7 @@ use super::ResultCache;
 use crate::entry::Stored;
 use crate::key::Key;
 use crate::result_cache::listing::Listing;
+use crate::scope::Scope;
 use crate::ticket::Ticket;
 use crate::tier::Address;
 
@@ -65,7 +66,7 @@ impl ResultCache {
     async fn most_valuable(&self, count: usize, bytes: u64) -> Vec<Key> {
         let limits = self.config();
         let (count, bytes) = (count.min(limits.max_entries), bytes.min(limits.max_bytes));
-        let mut recent = self.list().await;
+        let mut recent = self.list(&Scope::All).await;
         recent.retain(|listing| listing.summary.size_bytes <= bytes);
         recent.sort_by_key(|listing| Reverse(listing.last_used));
         let wide = |limit: u64| limit.saturating_mul(CHOICE);

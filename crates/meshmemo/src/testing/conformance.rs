@@ -16,6 +16,7 @@ use super::ManualClock;
 use crate::clock::Clock;
 use crate::entry::{Entry, Meta, Stored, read_entry};
 use crate::key::{Digest, GenerationKey, Identity, Key, Value};
+use crate::scope::Scope;
 use crate::selector::{Filter, Selector};
 use crate::summary::Summary;
 use crate::ticket::Ticket;
@@ -45,16 +46,28 @@ pub async fn conformance(make: MakeTier<'_>) {
     concurrent_puts_of_a_key_leave_one_whole(make).await;
     a_dropped_put_is_whole_or_nothing(make).await;
     a_listing_has_every_entry_once(make).await;
+    no_namespace_sees_another(make).await;
 }
 
 /// Makes an entry for tests, whose key follows from `name`.
 pub fn entry(name: &str, body: impl Into<Bytes>, clock: &dyn Clock) -> Entry {
-    with_expiry(name, body.into(), clock.wall(), None)
+    entry_of("", name, body, clock)
+}
+
+/// Makes an entry of a namespace for tests, whose key follows from both names.
+pub fn entry_of(namespace: &str, name: &str, body: impl Into<Bytes>, clock: &dyn Clock) -> Entry {
+    let parameters = BTreeMap::from([("name".to_owned(), Value::Text(name.to_owned()))]);
+    let namespace = namespace.to_owned();
+    let identity = Identity { namespace, parameters, ..Identity::default() };
+    identified(identity, name, body.into(), clock.wall())
 }
 
 fn with_expiry(name: &str, body: Bytes, created: Duration, expires: Option<Duration>) -> Entry {
-    let parameters = BTreeMap::from([("name".to_owned(), Value::Text(name.to_owned()))]);
-    let identity = Identity { parameters, ..Identity::default() };
+    let entry = entry(name, body, &ManualClock::new());
+    Entry::new(Meta { created, expires, ..entry.meta().clone() }, entry.body().clone())
+}
+
+fn identified(identity: Identity, name: &str, body: Bytes, created: Duration) -> Entry {
     let generation_key = identity.generation_key();
     let meta = Meta {
         key: generation_key.key("glb"),
@@ -67,7 +80,7 @@ fn with_expiry(name: &str, body: Bytes, created: Duration, expires: Option<Durat
         size_bytes: body.len() as u64,
         cost: Duration::from_millis(17_250),
         created,
-        expires,
+        expires: None,
     };
     Entry::new(meta, body)
 }
@@ -102,7 +115,8 @@ async fn what_is_put_is_opened_by_key_and_by_digest(make: MakeTier<'_>) {
     assert!(by_key(&tier, cup.meta().key).await.is_none(), "an empty tier has nothing");
     assert_eq!(put(&tier, &cup).await, Put::Stored);
     assert_same(by_key(&tier, cup.meta().key).await, &cup);
-    let stored = opened(&tier, Address::Digest(cup.meta().digest)).await.expect("by digest");
+    let stored =
+        opened(&tier, Address::Digest(cup.meta().digest, Scope::All)).await.expect("by digest");
     assert_eq!(stored.meta(), cup.meta());
     let other = GenerationKey::from_bytes([7; 32]).key("glb");
     assert!(by_key(&tier, other).await.is_none(), "another key has nothing");
@@ -138,7 +152,10 @@ async fn a_put_replaces(make: MakeTier<'_>) {
     put(&tier, &old).await;
     put(&tier, &new).await;
     assert_same(by_key(&tier, old.meta().key).await, &new);
-    assert!(opened(&tier, Address::Digest(old.meta().digest)).await.is_none(), "the old is gone");
+    assert!(
+        opened(&tier, Address::Digest(old.meta().digest, Scope::All)).await.is_none(),
+        "the old is gone"
+    );
 }
 
 async fn removals_remove_what_they_select(make: MakeTier<'_>) {
@@ -159,7 +176,7 @@ async fn removals_remove_what_they_select(make: MakeTier<'_>) {
     assert_eq!(all.len(), 2);
     for entry in &entries {
         assert!(by_key(&tier, entry.meta().key).await.is_none());
-        assert!(opened(&tier, Address::Digest(entry.meta().digest)).await.is_none());
+        assert!(opened(&tier, Address::Digest(entry.meta().digest, Scope::All)).await.is_none());
     }
     put(&tier, &entries[0]).await;
     assert_same(by_key(&tier, key).await, &entries[0]);
@@ -199,7 +216,9 @@ async fn bytes_shared_by_two_keys_outlive_one(make: MakeTier<'_>) {
     put(&tier, &cup).await;
     put(&tier, &twin).await;
     tier.remove(Selector::Key(cup.meta().key)).await.expect("it removes");
-    let stored = opened(&tier, Address::Digest(cup.meta().digest)).await.expect("the twin has it");
+    let stored = opened(&tier, Address::Digest(cup.meta().digest, Scope::All))
+        .await
+        .expect("the twin has it");
     assert_eq!(stored.meta().key, twin.meta().key);
 }
 
@@ -213,7 +232,7 @@ async fn an_expired_entry_is_a_miss(make: MakeTier<'_>) {
     assert_same(by_key(&tier, cup.meta().key).await, &cup);
     clock.advance(Duration::from_millis(1));
     assert!(by_key(&tier, cup.meta().key).await.is_none(), "its time is over");
-    assert!(opened(&tier, Address::Digest(cup.meta().digest)).await.is_none());
+    assert!(opened(&tier, Address::Digest(cup.meta().digest, Scope::All)).await.is_none());
     assert_eq!(put(&tier, &cup).await, Put::Expired, "and it does not come back");
 }
 
@@ -290,7 +309,7 @@ async fn concurrent_puts_of_a_key_leave_one_whole(make: MakeTier<'_>) {
     }
     let left = by_key(&tier, rivals[0].meta().key).await.expect("one is there");
     assert!(rivals.iter().any(|rival| rival.body() == left.body()), "one of them, whole");
-    let listed = tier.list(None).await.expect("it lists").entries;
+    let listed = tier.list(Scope::All, None).await.expect("it lists").entries;
     assert_eq!(listed.len(), 1, "and only one");
 }
 
@@ -339,7 +358,7 @@ async fn a_listing_has_every_entry_once(make: MakeTier<'_>) {
     }
     let (mut listed, mut cursor) = (Vec::new(), None);
     loop {
-        let page = tier.list(cursor).await.expect("it lists");
+        let page = tier.list(Scope::All, cursor).await.expect("it lists");
         listed.extend(page.entries.into_iter().map(|listed| Summary::clone(&listed.summary)));
         cursor = page.next;
         if cursor.is_none() {
@@ -349,4 +368,27 @@ async fn a_listing_has_every_entry_once(make: MakeTier<'_>) {
     wanted.sort_by_key(|summary| summary.key);
     listed.sort_by_key(|summary: &Summary| summary.key);
     assert_eq!(listed, wanted);
+}
+
+async fn no_namespace_sees_another(make: MakeTier<'_>) {
+    let clock = Arc::new(ManualClock::new());
+    let tier = make(Arc::clone(&clock) as _);
+    let own = entry_of("own", "cup", "same bytes", &*clock);
+    let other = entry_of("other", "cup", "same bytes", &*clock);
+    let only_theirs = entry_of("other", "vase", "their bytes", &*clock);
+    for kept in [&own, &other, &only_theirs] {
+        put(&tier, kept).await;
+    }
+    let scope = || Scope::Namespace("own".into());
+    let same = opened(&tier, Address::Digest(own.meta().digest, scope())).await;
+    assert_eq!(same.expect("its own is there").meta(), own.meta());
+    let theirs = Address::Digest(only_theirs.meta().digest, scope());
+    assert!(opened(&tier, theirs).await.is_none(), "what only others have is not there");
+    let listed = tier.list(scope(), None).await.expect("it lists");
+    let keys: Vec<_> = listed.entries.iter().map(|listed| listed.summary.key).collect();
+    assert_eq!((keys, listed.next), (vec![own.meta().key], None));
+    let filter = Filter { namespace: Some("other".into()), ..Filter::default() };
+    let gone = tier.remove(Selector::Matching(filter)).await.expect("it removes");
+    assert_eq!(gone.len(), 2, "one can be removed as a whole");
+    assert_same(by_key(&tier, own.meta().key).await, &own);
 }

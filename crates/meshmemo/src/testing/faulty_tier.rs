@@ -11,6 +11,7 @@ use futures_util::{FutureExt, StreamExt};
 use crate::entry::{Entry, Meta, Stored};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
+use crate::scope::Scope;
 use crate::selector::Selector;
 use crate::sync::Mutex;
 use crate::ticket::Ticket;
@@ -109,8 +110,8 @@ impl Tier for FaultyTier {
         run(self.next(), self.tier.remove(selector))
     }
 
-    fn list(&self, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
-        run(self.next(), self.tier.list(cursor))
+    fn list(&self, scope: Scope, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
+        run(self.next(), self.tier.list(scope, cursor))
     }
 
     fn touch(&self, key: Key) {

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::entry::{Entry, Stored};
 use crate::error::Result;
 use crate::key::Key;
+use crate::scope::Scope;
 use crate::selector::Selector;
 use crate::summary::{Listed, Summary};
 use crate::sync::Mutex;
@@ -54,8 +55,12 @@ impl MemoryTier {
         let mut entries = self.entries.lock();
         let found = match address {
             Address::Key(key) => entries.get(&key).cloned(),
-            Address::Digest(digest) => {
-                entries.values().find(|entry| entry.meta().digest == digest).cloned()
+            Address::Digest(digest, scope) => {
+                let is_it = |entry: &&Arc<Entry>| {
+                    let meta = entry.meta();
+                    meta.digest == digest && scope.covers(&meta.identity.namespace)
+                };
+                entries.values().find(is_it).cloned()
             }
         };
         match found {
@@ -94,11 +99,13 @@ impl MemoryTier {
         removed.map(|(key, entry)| Gone { key, size_bytes: entry.meta().size_bytes }).collect()
     }
 
-    fn list_now(&self, cursor: Option<Cursor>) -> Result<Page> {
+    fn list_now(&self, scope: &Scope, cursor: Option<Cursor>) -> Result<Page> {
         let after = cursor.map(|cursor| cursor.0.parse::<Key>()).transpose()?;
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let entries = self.entries.lock();
-        let mut rest = entries.range((start, Bound::Unbounded));
+        let mut rest = entries
+            .range((start, Bound::Unbounded))
+            .filter(|(_, entry)| scope.covers(&entry.meta().identity.namespace));
         let listed = |entry: &Arc<Entry>| Listed {
             summary: Arc::new(Summary::from(entry.meta())),
             hits: 0,
@@ -125,8 +132,8 @@ impl Tier for MemoryTier {
         async move { Ok(self.remove_now(&selector)) }.boxed()
     }
 
-    fn list(&self, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
-        ready(self.list_now(cursor)).boxed()
+    fn list(&self, scope: Scope, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
+        ready(self.list_now(&scope, cursor)).boxed()
     }
 
     fn touch(&self, key: Key) {

@@ -11,7 +11,9 @@ mod memory_tier;
 mod model_cache;
 mod tokio_spawn;
 
-pub use conformance::{ENTRY_MAX_BYTES, ENTRY_REFUSED_BYTES, MakeTier, conformance, entry};
+pub use conformance::{
+    ENTRY_MAX_BYTES, ENTRY_REFUSED_BYTES, MakeTier, conformance, entry, entry_of,
+};
 pub use faulty_tier::{Fault, FaultyTier};
 pub use manual_clock::ManualClock;
 pub use memory_tier::MemoryTier;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use meshmemo::testing::{Fault, FaultyTier, ManualClock, MemoryTier};
 use meshmemo::{
-    Clock, ErrorKind, Freshness, Health, Limits, Outcome, ResultCache, Selector, Tier, Writing,
-    read_entry,
+    Clock, ErrorKind, Freshness, Health, Limits, Outcome, ResultCache, Scope, Selector, Tier,
+    Writing, read_entry,
 };
 
 use crate::script::{COST, Script, builder, in_variant, request, until, with};
@@ -161,7 +161,7 @@ async fn a_time_to_live_is_the_same_in_every_tier() {
     house.clock.advance(Duration::from_mins(1));
     house.forget_memory();
     assert_eq!(house.outcome(&cup).await, Outcome::Hit { tier: "disk" });
-    let ttl = house.cache.entries()[0].ttl;
+    let ttl = house.cache.entries(&Scope::All)[0].ttl;
     assert_eq!(ttl, Some(Duration::from_secs(40)), "a back-fill does not prolong it");
     house.clock.advance(Duration::from_secs(40));
     assert_eq!(house.outcome(&cup).await, STORED);
@@ -247,7 +247,7 @@ async fn a_bypass_keeps_nothing() {
     let bypass = with(&request("cup", &script), Freshness::Bypass);
     assert_eq!(house.outcome(&bypass).await, Outcome::Bypass { is_stored: false });
     assert_eq!(house.outcome(&bypass).await, Outcome::Bypass { is_stored: false });
-    assert_eq!((house.cache.entries().len(), house.disk_entries.len()), (0, 0));
+    assert_eq!((house.cache.entries(&Scope::All).len(), house.disk_entries.len()), (0, 0));
     let stats = house.cache.stats().requests;
     assert_eq!((stats.bypasses, stats.lookups()), (2, 2));
     assert!(stats.hit_rate().abs() < f64::EPSILON);
@@ -272,9 +272,9 @@ async fn a_model_is_found_by_the_digest_of_its_bytes_in_any_tier() {
     let script = Arc::new(Script::new(100));
     let served = house.cache.get_or_generate(request("cup", &script)).await.unwrap();
     let digest = served.stored.meta().digest;
-    assert_eq!(house.cache.find(digest).await.unwrap().meta().label, "cup");
+    assert_eq!(house.cache.find(digest, &Scope::All).await.unwrap().meta().label, "cup");
     house.forget_memory();
-    assert_eq!(house.cache.find(digest).await.unwrap().meta().digest, digest);
+    assert_eq!(house.cache.find(digest, &Scope::All).await.unwrap().meta().digest, digest);
     house.cache.remove(Selector::All).await;
-    assert!(house.cache.find(digest).await.is_none());
+    assert!(house.cache.find(digest, &Scope::All).await.is_none());
 }

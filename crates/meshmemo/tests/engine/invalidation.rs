@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use meshmemo::testing::{ManualClock, MemoryTier};
 use meshmemo::{
     Address, Cache, Clock, Cursor, Entry, Gone, Key, Limits, Opened, Outcome, Page, Put, Request,
-    Result, ResultCache, Selector, Served, Ticket, Tier, TierStatus, Writing,
+    Result, ResultCache, Scope, Selector, Served, Ticket, Tier, TierStatus, Writing,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -41,8 +41,8 @@ async fn a_generation_in_flight_does_not_bring_back_what_was_removed() {
         script.gate.add_permits(1);
         let served = first.await.unwrap();
         assert_eq!(served.outcome, Outcome::Miss { is_stored: false }, "the waiter has its model");
-        assert!(cache.entries().is_empty() && disk.is_empty(), "and no tier has it");
-        assert!(cache.find(served.stored.meta().digest).await.is_none());
+        assert!(cache.entries(&Scope::All).is_empty() && disk.is_empty(), "and no tier has it");
+        assert!(cache.find(served.stored.meta().digest, &Scope::All).await.is_none());
     }
 }
 
@@ -111,8 +111,8 @@ impl Tier for SlowToRemove {
         .boxed()
     }
 
-    fn list(&self, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
-        self.tier.list(cursor)
+    fn list(&self, scope: Scope, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
+        self.tier.list(scope, cursor)
     }
 
     fn touch(&self, key: Key) {
@@ -155,5 +155,5 @@ async fn a_look_up_during_a_removal_does_not_bring_back_what_is_being_removed() 
     assert_eq!(served.outcome, Outcome::Hit { tier: "redis" }, "the removal has not answered yet");
     slow.gate.add_permits(1);
     removal.await.unwrap();
-    assert!(cache.entries().is_empty() && disk.is_empty() && redis.is_empty());
+    assert!(cache.entries(&Scope::All).is_empty() && disk.is_empty() && redis.is_empty());
 }

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use meshmemo::testing::{ManualClock, MemoryTier};
 use meshmemo::{
     Address, Clock, Cursor, Entry, Freshness, Gone, Key, Limits, Opened, Outcome, Page, Put,
-    ResultCache, Selector, Ticket, Tier, TierStatus, Writing,
+    ResultCache, Scope, Selector, Ticket, Tier, TierStatus, Writing,
 };
 use tokio::sync::Semaphore;
 
@@ -60,8 +60,8 @@ impl Tier for Late {
         .boxed()
     }
 
-    fn list(&self, cursor: Option<Cursor>) -> BoxFuture<'_, meshmemo::Result<Page>> {
-        self.tier.list(cursor)
+    fn list(&self, scope: Scope, cursor: Option<Cursor>) -> BoxFuture<'_, meshmemo::Result<Page>> {
+        self.tier.list(scope, cursor)
     }
 
     fn touch(&self, key: Key) {
@@ -109,7 +109,7 @@ async fn a_write_that_nobody_waits_for_any_more_does_not_bring_back_what_was_rem
     cache.remove(Selector::Key(cup.key())).await;
     slow.gate.add_permits(1);
     slow.written.acquire().await.unwrap().forget();
-    assert!(slow.tier.is_empty() && cache.entries().is_empty());
+    assert!(slow.tier.is_empty() && cache.entries(&Scope::All).is_empty());
 }
 
 /// The source was still in memory when its removal had passed the disk: what was derived from it then
@@ -132,7 +132,7 @@ async fn what_is_derived_during_a_removal_is_kept_nowhere() {
         assert_eq!(stl.outcome, Outcome::Derived, "the removal has not answered yet");
         slow.gate.add_permits(1);
         removal.await.unwrap();
-        assert!(slow.tier.is_empty() && cache.entries().is_empty());
+        assert!(slow.tier.is_empty() && cache.entries(&Scope::All).is_empty());
     }
 }
 

@@ -13,6 +13,7 @@ mod late_writes;
 mod lease;
 mod listener;
 mod model;
+mod namespaces;
 mod scenarios;
 mod script;
 mod single_flight;

@@ -106,7 +106,7 @@ async fn a_client_that_leaves_cancels_nothing() {
     leaver.abort();
     assert!(leaver.await.unwrap_err().is_cancelled());
     script.gate.add_permits(1);
-    until(|| cache.entries().len() == 1).await;
+    until(|| cache.entries(&meshmemo::Scope::All).len() == 1).await;
     let served = cache.get_or_generate(request("cup", &script)).await.unwrap();
     assert_eq!(served.outcome, Outcome::Hit { tier: "memory" });
     let stats = cache.stats().requests;

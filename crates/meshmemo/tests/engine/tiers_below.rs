@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use meshmemo::testing::{Fault, FaultyTier, ManualClock, MemoryTier};
 use meshmemo::{
-    Clock, Filter, Limits, Outcome, Request, ResultCache, Selector, Stored, Tier, Warm, Warmed,
-    Writing,
+    Clock, Filter, Limits, Outcome, Request, ResultCache, Scope, Selector, Stored, Tier, Warm,
+    Warmed, Writing,
 };
 
 use crate::script::{Script, builder, request, until};
@@ -44,7 +44,7 @@ impl House {
 
     /// Lists the labels of what is in memory, the most recently used first.
     fn in_memory(&self) -> Vec<String> {
-        let entries = self.cache.entries().into_iter();
+        let entries = self.cache.entries(&Scope::All).into_iter();
         entries.map(|entry| entry.value.meta().label.clone()).collect()
     }
 }
@@ -57,8 +57,8 @@ async fn a_hit_in_memory_is_a_use_in_the_tiers_below() {
     house.ask("cup").await;
     assert_eq!(house.disk.touches(), []);
     house.ask("cup").await;
-    let digest = house.cache.entries()[0].value.meta().digest;
-    house.cache.find(digest).await.unwrap();
+    let digest = house.cache.entries(&Scope::All)[0].value.meta().digest;
+    house.cache.find(digest, &Scope::All).await.unwrap();
     let key = house.request("cup").key();
     assert_eq!(house.disk.touches(), [key, key]);
 }
@@ -68,7 +68,7 @@ async fn an_entry_is_listed_once_wherever_it_lies() {
     let house = House::new(Limits { max_entries: 1, ..Limits::UNLIMITED });
     house.ask("cup").await;
     house.ask("vase").await;
-    let listed: Vec<_> = house.cache.list().await;
+    let listed: Vec<_> = house.cache.list(&Scope::All).await;
     let shown: Vec<_> = listed
         .iter()
         .map(|listing| (&*listing.summary.label, listing.tier, listing.is_durable))

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use meshmemo::Key;
-use meshmemo_gen::{Format, Parameters, canonical};
+use meshmemo_gen::canonical::{self, NAMESPACE};
+use meshmemo_gen::{Format, Parameters};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -52,7 +53,7 @@ fn remove_photo(client: &Client, args: &Rm) -> Result<Vec<Key>> {
     }
     let health = client.get("/api/health", &[])?;
     let model_id = health["backend"]["model_id"].as_str().context("the server names no model")?;
-    let generation = canonical::identity(model_id, &parameters, &photo).generation_key();
+    let generation = canonical::identity(NAMESPACE, model_id, &parameters, &photo).generation_key();
     let mut removed = Vec::new();
     for format in Format::ALL {
         let key = generation.key(format.as_str());

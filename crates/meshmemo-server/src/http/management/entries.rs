@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::{Query, State as Extract};
 use axum::response::Response;
-use meshmemo::{Key, Listing as Entry, Selector};
+use meshmemo::{Key, Listing as Entry, Scope, Selector};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -86,7 +86,7 @@ pub(in crate::http) async fn entries(
     let Query(listing) = listing.map_err(|error| Problem::bad_request(error.body_text()))?;
     let limit = listing.limit()?;
     let start = listing.start()?;
-    let mut entries = state.cache.list().await;
+    let mut entries = state.cache.list(&Scope::All).await;
     if let Some(q) = &listing.q {
         entries.retain(|entry| matches(entry, &q.to_lowercase()));
     }
@@ -119,7 +119,7 @@ pub(in crate::http) async fn entry(
     PathText(key): PathText,
 ) -> Result<Response, Problem> {
     let key = parse_key(&key)?;
-    let entries = state.cache.list().await;
+    let entries = state.cache.list(&Scope::All).await;
     let entry = entries.iter().find(|it| it.summary.key == key).ok_or_else(|| absent(key))?;
     Ok(json::answer(&report(&state, entry)))
 }

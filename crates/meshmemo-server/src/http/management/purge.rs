@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State as Extract;
 use axum::response::Response;
-use meshmemo::{Filter, Removed, Selector};
+use meshmemo::{Filter, Removed, Scope, Selector};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -71,7 +71,7 @@ pub(in crate::http) async fn purge(
         Some(other) => return Err(invalid("dry_run", other, "true or false")),
     };
     if is_dry_run {
-        let entries = state.cache.list().await;
+        let entries = state.cache.list(&Scope::All).await;
         let matched = entries.iter().filter(|entry| selector.selects(&entry.summary));
         let (mut count, mut bytes) = (0, 0);
         matched.for_each(|entry| {
@@ -108,6 +108,7 @@ fn read(state: &State, fields: &Map<String, Value>) -> Result<Filter, Problem> {
     };
     Ok(Filter {
         key: None,
+        namespace: None,
         created_before,
         model_id: text("model_id")?,
         label_prefix: text("label_prefix")?,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use meshmemo::{Freshness, Health, ResultCache, Tier, read_entry};
-use meshmemo_gateway::{Relief, ReliefGeneration};
+use meshmemo_gateway::{Asked, Relief, ReliefGeneration};
 use meshmemo_gen::Parameters;
+use meshmemo_gen::canonical::NAMESPACE;
 use meshmemo_tiers::{Holder, OpenError, holder};
 use tokio::runtime::Runtime;
 
@@ -83,7 +84,8 @@ impl Local {
             bar.reporter(),
         );
         let freshness = if is_refresh { Freshness::Refresh } else { Freshness::Cached };
-        let request = generation.into_request(&self.model_id, label.to_owned(), freshness);
+        let (namespace, model_id, label) = (NAMESPACE, self.model_id.as_str(), label.to_owned());
+        let request = generation.into_request(Asked { namespace, model_id, label, freshness });
         let key = request.key().to_string();
         let started_at = self.parts.clock.now();
         let made = self.runtime.block_on(async {
