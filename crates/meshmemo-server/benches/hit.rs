@@ -119,7 +119,7 @@ async fn start_ours() -> Result<SocketAddr> {
     let given = Given::from([("disk_max", "off".to_owned())]);
     let config = Config::load(None, &given).context("the defaults hold")?;
     let parts = Parts::new(&config, "bench")?;
-    let state = wire::state(config, address, parts);
+    let state = wire::state(config, address, parts)?;
     tokio::spawn(serve(listener, state, std::future::pending()));
     Ok(address)
 }

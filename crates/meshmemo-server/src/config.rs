@@ -3,6 +3,7 @@
 //! Every setting is one row of [`SETTINGS`]; each is resolved as text with its source, so that
 //! `config show` can tell where it came from, and then read once, with errors that name both.
 
+mod access;
 mod file;
 mod resolve;
 
@@ -15,7 +16,9 @@ use etcetera::BaseStrategy;
 use meshmemo::{Policy, Warm};
 use meshmemo_tiers::Durability;
 
+use crate::access::Auth;
 use crate::units::{DURATION_FORM, SIZE_FORM, parse_duration, parse_size};
+pub use access::{AccessConfig, TlsFiles};
 pub use resolve::{Given, Resolved, Source};
 
 /// One setting.
@@ -45,7 +48,7 @@ const fn setting(name: &'static str, environment: &'static str, default: &'stati
 }
 
 /// Every setting there is.
-pub const SETTINGS: [Setting; 18] = [
+pub const SETTINGS: [Setting; 24] = [
     setting("listen", "MESHMEMO_LISTEN", "127.0.0.1:8080"),
     // The default is the platform's cache directory + `/meshmemo`.
     setting("data_dir", "MESHMEMO_DATA_DIR", ""),
@@ -77,6 +80,13 @@ pub const SETTINGS: [Setting; 18] = [
     setting("backend_timeout", "MESHMEMO_BACKEND_TIMEOUT", "15m"),
     setting("max_body", "MESHMEMO_MAX_BODY", "64MiB"),
     setting("drain_timeout", "MESHMEMO_DRAIN_TIMEOUT", "30s"),
+    setting("api_keys", "MESHMEMO_API_KEYS", "off"),
+    // The default is `all` where there are keys, and `none` where there are not.
+    setting("auth", "MESHMEMO_AUTH", ""),
+    setting("allow_from", "MESHMEMO_ALLOW_FROM", ""),
+    setting("cors_origin", "MESHMEMO_CORS_ORIGIN", ""),
+    setting("tls_cert", "MESHMEMO_TLS_CERT", "off"),
+    setting("tls_key", "MESHMEMO_TLS_KEY", "off"),
 ];
 
 /// The least that a disk's budget may be.
@@ -101,7 +111,7 @@ fn mebibytes(value: &str) -> String {
 /// What holds, read and checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The address to listen on: a loopback one.
+    /// The address to listen on.
     pub listen: SocketAddr,
     /// Where entries are kept on disk.
     pub data_dir: PathBuf,
@@ -133,6 +143,8 @@ pub struct Config {
     pub max_body_bytes: u64,
     /// How long what is under way may take to end when the server stops.
     pub drain_timeout: Duration,
+    /// Who may ask for what.
+    pub access: AccessConfig,
 }
 
 impl Config {
@@ -199,16 +211,26 @@ impl Config {
             backend_timeout: duration("backend_timeout")?,
             max_body_bytes: size("max_body", 1024)?,
             drain_timeout: duration("drain_timeout")?,
+            access: AccessConfig::read(resolved)?,
         };
-        if !config.listen.ip().is_loopback() {
+        config.check_exposure(resolved)?;
+        Ok(config)
+    }
+
+    /// Refuses to let everybody on the network in.
+    fn check_exposure(&self, resolved: &Resolved) -> Result<()> {
+        let is_protected = self.access.auth != Auth::None || !self.access.allow_from.is_empty();
+        if !self.listen.ip().is_loopback() && !is_protected {
             let source = resolved.source("listen");
             bail!(
-                "`listen` is `{}` (from {source}), but must be a loopback address: there are no \
-                 keys yet that would protect the cache from others on the network",
-                config.listen
+                "`listen` is `{}` (from {source}), where everybody on the network could come: make \
+                 a key with `meshmemo keys add NAME --role admin --api-keys FILE` and give \
+                 `--api-keys FILE`, or say who may come with `--allow-from CIDR`, or use a loopback \
+                 address",
+                self.listen
             );
         }
-        Ok(config)
+        Ok(())
     }
 }
 

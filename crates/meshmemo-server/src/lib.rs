@@ -4,6 +4,7 @@
 //! server together; [`http`] is the server.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod cli;
 pub mod config;
 pub mod wire;
@@ -11,6 +12,7 @@ pub mod http;
 mod body_budget;
 mod limits;
 mod tasks;
+mod tls;
 pub mod units;
 
 pub use tasks::Tasks;

@@ -8,6 +8,18 @@ pub(crate) const CONNECTIONS_MAX: usize = 1024;
 /// How long a client may take to send its request's head, the pause before it included.
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a client may take to agree upon TLS.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often the files of keys and certificates are looked at for changes.
+pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the log tells of wrong keys, however many there are.
+pub(crate) const WRONG_KEYS_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How long browsers remember that a page of another origin may read here.
+pub(crate) const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
+
 /// How long a client may pause while it sends a body.
 pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
 

@@ -8,11 +8,13 @@ use meshmemo_gateway::{Relief, ReliefOptions};
 use meshmemo_tiers::{Disk, DiskOptions, OpenError};
 use tokio_util::task::TaskTracker;
 
+use crate::access::Access;
 use crate::body_budget::BodyBudget;
-use crate::config::Config;
+use crate::config::{AccessConfig, Config};
 use crate::http::{MeasuredTier, Metrics, State};
 use crate::limits::{SENDS_MAX_BYTES, UPLOADS_MAX_BYTES};
 use crate::tasks::Tasks;
+use crate::tls::Tls;
 
 /// What the parts of a process share.
 #[derive(Debug, Clone)]
@@ -85,10 +87,16 @@ pub fn backend(config: &Config, parts: &Parts) -> Arc<Relief> {
 }
 
 /// Builds the state of a server that listens on `address`.
-pub fn state(config: Config, address: SocketAddr, parts: Parts) -> Arc<State> {
+///
+/// # Errors
+/// The API keys or the TLS certificate can not be read.
+pub fn state(config: Config, address: SocketAddr, parts: Parts) -> anyhow::Result<Arc<State>> {
+    let AccessConfig { auth, api_keys, tls, .. } = &config.access;
+    let access = Access::open(*auth, api_keys.as_deref())?;
+    let tls = tls.as_ref().map(Tls::open).transpose()?;
     let (cache, backend) = (cache(&config, &parts), backend(&config, &parts));
     let Parts { clock, tasks, metrics, disk } = parts;
-    Arc::new(State {
+    Ok(Arc::new(State {
         cache,
         backend,
         disk,
@@ -101,6 +109,8 @@ pub fn state(config: Config, address: SocketAddr, parts: Parts) -> Arc<State> {
         uploads: BodyBudget::new(UPLOADS_MAX_BYTES),
         sends: BodyBudget::new(SENDS_MAX_BYTES),
         metrics,
+        access,
+        tls,
         config,
-    })
+    }))
 }

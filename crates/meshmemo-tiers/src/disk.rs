@@ -180,6 +180,11 @@ impl Disk {
         self.inner.index.lock().holding(namespace)
     }
 
+    /// Lists the namespaces that have entries or a share, with what they have in bytes of files.
+    pub fn namespaces(&self) -> Vec<(Arc<str>, Holding)> {
+        self.inner.index.lock().namespaces()
+    }
+
     async fn unlink_now(&self) {
         let inner = Arc::clone(&self.inner);
         let unlinked = blocking(move || {

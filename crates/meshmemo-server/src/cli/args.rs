@@ -1,11 +1,13 @@
 //! What was typed. Nothing is read or checked here but the form.
 
+mod settings;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::config::Given;
+pub(super) use settings::{DiskSettings, Settings};
 
 /// Generate once, serve for ever: a result cache for image-to-3D generation.
 #[derive(Debug, Parser)]
@@ -47,6 +49,8 @@ pub(super) enum Command {
     Warm(Warm),
     /// Remove the entries of a running server that meet conditions
     Purge(Purge),
+    /// Make, list and revoke the API keys of servers
+    Keys(Keys),
     /// Verify every entry of a data directory that no server uses
     Fsck(Fsck),
     /// Print completions for a shell
@@ -57,116 +61,6 @@ pub(super) enum Command {
 pub(super) struct Serve {
     #[command(flatten)]
     pub(super) settings: Settings,
-}
-
-/// The settings that flags may say; what they may be, `config.rs` knows.
-#[derive(Debug, Default, ClapArgs)]
-#[command(next_help_heading = "Settings (flag > environment MESHMEMO_… > file > default)")]
-pub(super) struct Settings {
-    /// The configuration file [default: ./meshmemo.toml, then the one in the user's configuration]
-    #[arg(long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
-    /// The address to listen on [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<String>,
-    #[command(flatten)]
-    disk: DiskSettings,
-    /// What is brought from disk into memory at the start: `off`, so many entries, a size, or a
-    /// part of the memory limit [default: 25%]
-    #[arg(long, value_name = "N|SIZE|off")]
-    warm: Option<String>,
-    /// What makes the models: `relief`, the embedded generator [default: relief]
-    #[arg(long, value_name = "BACKEND")]
-    backend: Option<String>,
-    /// The protocol that clients speak: `native` [default: native]
-    #[arg(long, value_name = "NAME")]
-    adapter: Option<String>,
-    /// The name of the model; part of every key [default: relief]
-    #[arg(long, value_name = "TEXT")]
-    model_id: Option<String>,
-    /// Whether the cache is used: `on` or `off` [default: on]
-    #[arg(long, value_name = "on|off")]
-    cache: Option<String>,
-    /// What entries in memory may weigh [default: 512MiB]
-    #[arg(long, value_name = "SIZE")]
-    max_memory: Option<String>,
-    /// How many entries may be in memory [default: 1000]
-    #[arg(long, value_name = "N")]
-    max_entries: Option<String>,
-    /// How long a result lives, or `none` for ever [default: none]
-    #[arg(long, value_name = "DURATION|none")]
-    ttl: Option<String>,
-    /// Which entry leaves when room is needed: `lru` [default: lru]
-    #[arg(long, value_name = "NAME")]
-    policy: Option<String>,
-    /// How many generations run at a time [default: 1]
-    #[arg(long, value_name = "N")]
-    concurrency: Option<String>,
-    /// How many generations wait for their turn; the next one is answered 503 [default: 64]
-    #[arg(long, value_name = "N")]
-    queue: Option<String>,
-    /// How long one generation may take [default: 15m]
-    #[arg(long, value_name = "DURATION")]
-    backend_timeout: Option<String>,
-    /// What a request's body may weigh [default: 64MiB]
-    #[arg(long, value_name = "SIZE")]
-    max_body: Option<String>,
-    /// How long what is under way may take to end when the server stops [default: 30s]
-    #[arg(long, value_name = "DURATION")]
-    drain_timeout: Option<String>,
-}
-
-impl Settings {
-    /// Returns what was typed, by setting.
-    pub(super) fn given(&self) -> Given {
-        let all = [
-            ("listen", &self.listen),
-            ("warm", &self.warm),
-            ("backend", &self.backend),
-            ("adapter", &self.adapter),
-            ("model_id", &self.model_id),
-            ("cache", &self.cache),
-            ("max_memory", &self.max_memory),
-            ("max_entries", &self.max_entries),
-            ("ttl", &self.ttl),
-            ("policy", &self.policy),
-            ("concurrency", &self.concurrency),
-            ("queue", &self.queue),
-            ("backend_timeout", &self.backend_timeout),
-            ("max_body", &self.max_body),
-            ("drain_timeout", &self.drain_timeout),
-        ];
-        let mut given = self.disk.given();
-        given.extend(all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-        given
-    }
-}
-
-/// The settings of the disk, which `generate` has too.
-#[derive(Debug, Default, ClapArgs)]
-pub(super) struct DiskSettings {
-    /// Where results are kept on disk [default: the platform's cache directory + /meshmemo]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<String>,
-    /// What results on disk may take, or `off` to keep none [default: 20GiB]
-    #[arg(long, value_name = "SIZE|off")]
-    disk_max: Option<String>,
-    /// What a result has gone through when it counts as stored: `none` (a power failure may lose
-    /// it), `data` or `full` [default: full]
-    #[arg(long, value_name = "none|data|full")]
-    durability: Option<String>,
-}
-
-impl DiskSettings {
-    /// Returns what was typed, by setting.
-    pub(super) fn given(&self) -> Given {
-        let all = [
-            ("data_dir", &self.data_dir),
-            ("disk_max", &self.disk_max),
-            ("durability", &self.durability),
-        ];
-        all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
-    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -188,9 +82,12 @@ pub(super) struct Generate {
     /// Use a running server and its cache, instead of generating here
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
-    /// The server's API key
-    #[arg(long, value_name = "KEY", requires = "url")]
+    /// The server's API key [default: `MESHMEMO_API_KEY`]
+    #[arg(long, value_name = "KEY")]
     pub(super) api_key: Option<String>,
+    /// A certificate in PEM by which to know the server [default: `MESHMEMO_CA_CERT`]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_cert: Option<PathBuf>,
     /// Print what was done as JSON, a line for each photo
     #[arg(long)]
     pub(super) json: bool,
@@ -224,9 +121,13 @@ pub(super) struct Remote {
     /// The server [default: `MESHMEMO_URL`, or `http://127.0.0.1:8080`]
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
-    /// The server's API key [default: `MESHMEMO_API_KEY`]
+    /// The server's API key [default: `MESHMEMO_API_KEY`, which other processes can not see]
     #[arg(long, value_name = "KEY")]
     pub(super) api_key: Option<String>,
+    /// A certificate in PEM by which to know the server, besides those that the system trusts
+    /// [default: `MESHMEMO_CA_CERT`]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_cert: Option<PathBuf>,
     /// Print the server's answer as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -239,6 +140,9 @@ pub(super) struct Entries {
     /// The greatest first: recent, size, cost, hits or age
     #[arg(long, default_value = "recent")]
     pub(super) sort: String,
+    /// Only entries of this namespace, for keys that see all
+    #[arg(long, value_name = "NS")]
+    pub(super) namespace: Option<String>,
     /// How many
     #[arg(long, default_value_t = 100)]
     pub(super) limit: usize,
@@ -310,6 +214,9 @@ pub(super) struct Rm {
     /// A key of 64 digits, or a photo: then all formats of its model, with the options below
     #[arg(value_name = "KEY|IMAGE")]
     pub(super) what: String,
+    /// The namespace of the photo's model [default: that of the API key]
+    #[arg(long, value_name = "NS")]
+    pub(super) namespace: Option<String>,
     #[command(flatten)]
     pub(super) shape: Shape,
 }
@@ -332,7 +239,7 @@ pub(super) struct Warm {
 }
 
 #[derive(Debug, ClapArgs)]
-#[group(required = true, multiple = true, args = ["older_than", "model_id", "label_prefix"])]
+#[group(required = true, multiple = true, args = ["older_than", "model_id", "label_prefix", "namespace"])]
 pub(super) struct Purge {
     #[command(flatten)]
     pub(super) remote: Remote,
@@ -345,9 +252,73 @@ pub(super) struct Purge {
     /// Entries whose label begins with this
     #[arg(long, value_name = "TEXT")]
     pub(super) label_prefix: Option<String>,
+    /// Entries of this namespace
+    #[arg(long, value_name = "NS")]
+    pub(super) namespace: Option<String>,
     /// Tell what would be removed, and remove nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Keys {
+    /// The file [default: `MESHMEMO_API_KEYS`, or what the configuration says]
+    #[arg(long = "api-keys", global = true, value_name = "FILE")]
+    pub(super) file: Option<String>,
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// Make a key, and print it: it is shown this once
+    Add(KeysAdd),
+    /// List the keys, without what makes them work
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a key: servers refuse it within seconds
+    Revoke {
+        /// Its name, or its id of 12 digits
+        #[arg(value_name = "NAME|ID")]
+        key: String,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct KeysAdd {
+    /// Whose key it is: letters a-z, digits, `-`, `_`, `.`
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// What it is for: `read` (models and statistics of its namespace), `generate` (that, and
+    /// generations) or `admin` (everything, in every namespace)
+    #[arg(long, value_name = "read|generate|admin")]
+    pub(super) role: String,
+    /// Whose entries it makes and sees: keys with the same namespace share; `*`, for `read` only,
+    /// sees all [default: one of its own, called as the key]
+    #[arg(long, value_name = "NS")]
+    pub(super) namespace: Option<String>,
+    /// Let it have models made anew that are cached (`no-cache`, `no-store`); `admin` always may
+    #[arg(long)]
+    pub(super) regenerate: bool,
+    /// How many requests it may make in a minute [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) rpm: Option<u32>,
+    /// How many of its generations may run or wait at a time [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) queue: Option<u32>,
+    /// What its namespace may store in each tier; its own oldest entries make room [default: no
+    /// limit, or that of the namespace]
+    #[arg(long, value_name = "SIZE")]
+    pub(super) bytes: Option<String>,
+    /// Print the key and what is known of it as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

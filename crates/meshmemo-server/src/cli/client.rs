@@ -1,17 +1,19 @@
 //! Talks to a running server.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use reqwest::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::Usage;
 use super::args::Remote;
+use crate::tls;
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,8 +39,8 @@ impl Client {
         let url = remote.url.clone().or_else(|| environment("MESHMEMO_URL"));
         let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
         let url = url.trim_end_matches('/').to_owned();
-        if !url.starts_with("http://") {
-            let message = anyhow!("the server is `{url}`, but must be an `http://` URL");
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            let message = anyhow!("the server is `{url}`, but must be an http:// or https:// URL");
             return Err(Usage(message).into());
         }
         let mut headers = HeaderMap::new();
@@ -49,7 +51,14 @@ impl Client {
             value.set_sensitive(true);
             headers.insert("x-meshmemo-api-key", value);
         }
-        let http = reqwest::Client::builder()
+        let ca_cert = remote.ca_cert.clone();
+        let ca_cert = ca_cert.or_else(|| environment("MESHMEMO_CA_CERT").map(PathBuf::from));
+        let mut http = reqwest::Client::builder();
+        tls::install_provider();
+        for certificate in ca_cert.iter().map(|path| certificates(path)) {
+            http = http.tls_certs_merge(certificate.map_err(Usage)?);
+        }
+        let http = http
             .connect_timeout(CONNECT_TIMEOUT)
             .default_headers(headers)
             .no_proxy()
@@ -111,7 +120,9 @@ impl Client {
 
     async fn send(&self, request: RequestBuilder) -> Result<Response> {
         let response = request.send().await.map_err(|error| {
-            if error.is_connect() {
+            if error.is_connect() && self.url.starts_with("https://") {
+                anyhow!(error).context(format!("no TLS connection to {}", self.url))
+            } else if error.is_connect() {
                 anyhow!("no server answers at {}: start one with `meshmemo serve`", self.url)
             } else {
                 anyhow!(error).context(format!("the server at {} did not answer", self.url))
@@ -125,6 +136,14 @@ impl Client {
         let detail = problem["detail"].as_str().unwrap_or("the server says no more");
         Err(Refused { status, detail: detail.to_owned() }.into())
     }
+}
+
+/// Reads the certificates of a file.
+fn certificates(path: &Path) -> Result<Vec<Certificate>> {
+    let pem = std::fs::read(path)
+        .with_context(|| format!("the certificate {} can not be read", path.display()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).ok().filter(|all| !all.is_empty());
+    certificates.with_context(|| format!("{} has no certificate in PEM", path.display()))
 }
 
 /// An answer that is none.

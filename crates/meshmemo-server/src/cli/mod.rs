@@ -64,6 +64,7 @@ fn run(args: Args) -> anyhow::Result<Done> {
         Command::Rm(rm) => commands::rm::run(&rm),
         Command::Warm(warm) => commands::warm::run(&warm),
         Command::Purge(purge) => commands::purge::run(&purge),
+        Command::Keys(keys) => commands::keys::run(&keys),
         Command::Fsck(fsck) => commands::fsck::run(&fsck),
         Command::Completions(completions) => commands::completions::run(&completions),
     }

@@ -6,6 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Args, Command, LogForm};
 
+/// What of the log is always written by a server.
+const AUDIT: &str = "meshmemo::audit=info";
+
 /// Starts the log on standard error: of a server what happens, of a command only what goes wrong.
 pub(super) fn start_log(args: &Args) {
     let usual = match (&args.command, args.verbose) {
@@ -15,6 +18,8 @@ pub(super) fn start_log(args: &Args) {
         (_, 0) => "warn",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    // Who changed what is told whatever else is not.
+    let filter = filter.add_directive(AUDIT.parse().expect("it is a directive"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -59,7 +59,7 @@ impl Resolved {
             let found = flag.or_else(|| environment(setting)).or(in_file);
             (setting.name, found.unwrap_or_else(|| default(setting)))
         };
-        Ok(Self { settings: SETTINGS.iter().map(resolve).collect() })
+        Ok(Self { settings: SETTINGS.iter().map(resolve).collect() }.with_auth())
     }
 
     /// Resolves a file alone, over the defaults.
@@ -73,12 +73,29 @@ impl Resolved {
             let found = found.map(|value| (value.clone(), Source::File(path.to_path_buf())));
             (setting.name, found.unwrap_or_else(|| default(setting)))
         };
-        Ok(Self { settings: SETTINGS.iter().map(resolve).collect() })
+        Ok(Self { settings: SETTINGS.iter().map(resolve).collect() }.with_auth())
+    }
+
+    /// Says who needs a key where nobody has: everybody, where there are keys.
+    fn with_auth(mut self) -> Self {
+        let auth = if self.text("api_keys") == "off" { "none" } else { "all" };
+        if let Some((value, Source::Default)) = self.settings.get_mut("auth") {
+            auth.clone_into(value);
+        }
+        self
     }
 
     /// Lists every setting with its value and its source.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str, &Source)> {
         self.settings.iter().map(|(name, (value, source))| (*name, value.as_str(), source))
+    }
+
+    /// Returns the file of API keys, if there is one.
+    pub fn api_keys(&self) -> Option<PathBuf> {
+        match self.text("api_keys") {
+            "" | "off" => None,
+            path => Some(PathBuf::from(path)),
+        }
     }
 
     pub(super) fn text(&self, name: &str) -> &str {

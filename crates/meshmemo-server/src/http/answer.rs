@@ -58,7 +58,6 @@ pub(super) fn describe(stored: &dyn Stored) -> HeaderMap {
     headers.insert(header::CONTENT_TYPE, ascii(&meta.media_type));
     headers.insert(header::CONTENT_LENGTH, meta.size_bytes.into());
     headers.insert(header::ETAG, ascii(&format!("\"{}\"", meta.digest)));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers
 }
 

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Request as HttpRequest, State as Extract};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use meshmemo::Freshness;
+use meshmemo::{Freshness, Outcome, Removed};
 use meshmemo_gateway::{Asked, ReliefGeneration};
-use meshmemo_gen::canonical::NAMESPACE;
 
 use super::answer::{Generated, answer};
+use super::audit;
+use super::guard::may_not;
 use super::problem::Problem;
 use super::state::State;
 use super::upload::Upload;
+use crate::access::{Caller, Right};
 
 /// Generates a model of a photo, or answers from the cache.
 ///
@@ -45,10 +48,12 @@ use super::upload::Upload;
             )
         ),
         (status = 400, description = "Malformed", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "From a foreign page", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "An API key is needed, or this one does not hold", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key may not, or it is from a foreign page", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Not an image", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "An undecodable image, or a field out of its range", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The key has used up its requests or its places in the queue; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 502, description = "The generator failed", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Busy; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "The generator took too long, or the model was to come from the cache and is not there", body = Problem, content_type = "application/problem+json"),
@@ -56,22 +61,39 @@ use super::upload::Upload;
 )]
 pub(super) async fn generate(
     Extract(state): Extract<Arc<State>>,
+    Extension(caller): Extension<Caller>,
     request: HttpRequest,
 ) -> Result<Response, Problem> {
-    let freshness = state.freshness(freshness(request.headers()));
+    let asked = freshness(request.headers());
+    check_freshness(&caller, asked)?;
+    let freshness = state.freshness(asked);
     let upload = Upload::read(&state, request).await?;
     let started_at = state.clock.now();
     let Upload { image, parameters, label } = upload;
     let format = parameters.format;
     let backend = Arc::clone(&state.backend);
     let generation = ReliefGeneration::new(backend, image, parameters, Arc::new(|_| {}));
-    let model_id = state.config.model_id.as_str();
-    let asked = Asked { namespace: NAMESPACE, model_id, label: label.clone(), freshness };
-    let request = generation.into_request(asked);
+    let (namespace, model_id) = (caller.namespace(), state.config.model_id.as_str());
+    let asked = Asked { namespace, model_id, label: label.clone(), freshness };
+    let request = generation.within(caller.places()).into_request(asked);
     let key_took = state.clock.now().saturating_sub(started_at);
     let key = request.key();
     let served = state.cache.get_or_generate(request).await?;
+    if freshness == Freshness::Refresh && served.outcome == (Outcome::Bypass { is_stored: true }) {
+        let bytes = served.stored.meta().size_bytes;
+        audit::note(&caller, "regenerate", Removed { entries: 1, bytes });
+    }
     answer(&state, Generated { served, key, key_took, label, format }).await
+}
+
+/// Checks that who wants a generation for what may be cached may have one.
+fn check_freshness(caller: &Caller, asked: Freshness) -> Result<(), Problem> {
+    let is_costly = matches!(asked, Freshness::Refresh | Freshness::Bypass);
+    if is_costly && !caller.may(Right::Regenerate) {
+        let detail = may_not(caller, Right::Regenerate);
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
+    Ok(())
 }
 
 /// Reads from `Cache-Control` what a request may use of the cache. `no-store` counts before

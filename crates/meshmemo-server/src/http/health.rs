@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State as Extract;
 use axum::response::Response;
 use meshmemo::{Health, TierReport};
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 use super::json;
 use super::problem::Problem;
 use super::state::State;
+use crate::access::{ApiKey, Caller, Right};
 use crate::limits::RETRY_AFTER;
 
 /// How the server is.
@@ -24,17 +26,39 @@ pub(super) struct HealthReport {
     uptime_seconds: f64,
     /// By tier: `ok`, `degraded` or `down`.
     tiers: BTreeMap<&'static str, &'static str>,
-    /// By tier that is not well: why.
-    reasons: BTreeMap<&'static str, String>,
+    /// By what is not well: why; for who may read what concerns the whole server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<BTreeMap<&'static str, String>>,
     backend: BackendReport,
+    /// Whose key was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<CallerReport>,
+}
+
+/// Whose key was sent, and what it is for.
+#[derive(Debug, Serialize, ToSchema)]
+struct CallerReport {
+    name: String,
+    role: &'static str,
+    namespace: String,
 }
 
 /// How the backend is.
 #[derive(Debug, Serialize, ToSchema)]
 struct BackendReport {
     name: &'static str,
-    model_id: String,
+    /// For who has a key, or needs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_id: Option<String>,
     status: &'static str,
+    /// For who may read what concerns the whole server.
+    #[serde(flatten)]
+    load: Option<Load>,
+}
+
+/// What the backend does now.
+#[derive(Debug, Serialize, ToSchema)]
+struct Load {
     /// Generations that run now.
     working: usize,
     /// Generations that wait for their turn.
@@ -48,27 +72,38 @@ struct BackendReport {
     tag = "operation",
     responses((status = 200, description = "How it is", body = HealthReport))
 )]
-pub(super) async fn health(Extract(state): Extract<Arc<State>>) -> Response {
+pub(super) async fn health(
+    Extract(state): Extract<Arc<State>>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
     let lower = state.cache.tiers();
     let mut tiers: BTreeMap<_, _> =
         lower.iter().map(|tier| (tier.name, tier.status.health.as_str())).collect();
     tiers.insert("memory", Health::Ok.as_str());
     let reason = |tier: &TierReport| Some((tier.name, tier.status.health.trouble()?.to_string()));
-    let reasons: BTreeMap<_, _> = lower.iter().filter_map(reason).collect();
+    let mut reasons: BTreeMap<_, _> = lower.iter().filter_map(reason).collect();
+    reasons.extend(state.access.trouble().map(|trouble| ("api_keys", trouble)));
+    let is_operator = caller.may(Right::Observe);
     let queue = state.backend.queue();
+    let load = Load { working: queue.working(), queued: queue.depth() };
+    let report = |key: &Arc<ApiKey>| CallerReport {
+        name: key.record.name.clone(),
+        role: key.record.role.as_str(),
+        namespace: key.record.namespace.clone(),
+    };
     json::answer(&HealthReport {
         status: if reasons.is_empty() { "ok" } else { "degraded" },
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: state.clock.now().saturating_sub(state.started_at).as_secs_f64(),
         tiers,
-        reasons,
+        reasons: is_operator.then_some(reasons),
         backend: BackendReport {
             name: "relief",
-            model_id: state.config.model_id.clone(),
+            model_id: caller.may(Right::Fetch).then(|| state.config.model_id.clone()),
             status: "ok",
-            working: queue.working(),
-            queued: queue.depth(),
+            load: is_operator.then_some(load),
         },
+        caller: caller.key().map(report),
     })
 }
 

@@ -15,6 +15,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::state::State;
 use crate::limits::{LINGER_MAX, LINGER_MAX_BYTES};
@@ -36,12 +37,33 @@ pub(super) async fn linger(
     if !rest.is_end_stream() && (is_unsent || !drained(rest).await) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _under_way = &under_way;
-            frame
-        }))
-    })
+    response.map(|body| Body::new(UnderWay { body, _token: under_way }))
+}
+
+/// A body whose request counts as one under way for as long as it is there.
+struct UnderWay {
+    body: Body,
+    _token: TaskTrackerToken,
+}
+
+impl HttpBody for UnderWay {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Reads a body to its end; returns whether that was within bounds.

@@ -1,21 +1,36 @@
 //! Connections: accepted up to a bound, timed in every direction, and ended in order.
 
+use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+use tower::util::BoxCloneSyncService;
 
+use super::guard::Peer;
 use super::router::router;
 use super::state::State;
-use crate::limits::{CONNECTIONS_MAX, HEADER_TIMEOUT, IDLE_END_MAX, SEND_PAUSE_MAX};
+use crate::limits::{
+    CONNECTIONS_MAX, HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, IDLE_END_MAX, SEND_PAUSE_MAX,
+};
+use crate::tls::{HANDSHAKE, Tls};
 
 /// How long the listener rests when the system has no socket left for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,20 +57,15 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut stop = std::pin::pin!(stop);
     loop {
-        let stream = tokio::select! {
-            stream = accept(&listener, &places) => stream,
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
             () = &mut stop => break,
         };
-        let (stream, place) = stream;
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .serve_connection(timed(stream), TowerToHyperService::new(service.clone()));
-        let connection = graceful.watch(connection);
+        let Accepted { stream, from, place } = accepted;
+        let service = with_peer(service.clone(), from);
+        let (state, watcher) = (Arc::clone(&state), graceful.watcher());
         connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
+            converse(&state, stream, service, watcher).await;
             drop(place);
         });
     }
@@ -63,18 +73,93 @@ pub async fn serve(
     drain(&state, graceful, &connections).await
 }
 
+/// A connection that has its place.
+struct Accepted {
+    stream: TcpStream,
+    from: IpAddr,
+    place: OwnedSemaphorePermit,
+}
+
+/// Tells the requests of a connection where it comes from.
+fn with_peer(service: Router, from: IpAddr) -> Service {
+    BoxCloneSyncService::new(service.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(from));
+        request
+    }))
+}
+
+type Service = BoxCloneSyncService<Request<Incoming>, Response, Infallible>;
+
+/// Answers what a connection asks, over TLS where the server has a certificate.
+async fn converse(state: &State, stream: TcpStream, service: Service, watcher: Watcher) {
+    let Some(tls) = &state.tls else {
+        return converse_over(timed(stream), service, watcher).await;
+    };
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls_over(tls, stream)).await {
+        Ok(Ok(Some(stream))) => converse_over(stream, service, watcher).await,
+        Ok(Ok(None)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "no TLS connection came about"),
+        Err(_elapsed) => tracing::debug!("a client took too long to agree upon TLS"),
+    }
+}
+
+async fn converse_over<S>(stream: S, service: Service, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Agrees upon TLS with a client; nothing, if it speaks plain HTTP and was told so.
+async fn tls_over(tls: &Tls, stream: TcpStream) -> io::Result<Option<TlsStream<Timed>>> {
+    let mut first = [0];
+    let is_tls = stream.peek(&mut first).await? == 1 && first[0] == HANDSHAKE;
+    if is_tls {
+        return tls.acceptor().accept(timed(stream)).await.map(Some);
+    }
+    say_tls(stream).await?;
+    Ok(None)
+}
+
+/// Tells a client that speaks plain HTTP what to do instead.
+async fn say_tls(mut stream: TcpStream) -> io::Result<()> {
+    let body = serde_json::json!({
+        "type": "about:blank",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": "this port speaks TLS: use an https:// URL",
+    })
+    .to_string();
+    let head = format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    stream.shutdown().await?;
+    // What the client still sends is read, or it may lose the answer.
+    let mut rest = [0; 4096];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
 /// Accepts the next connection once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, tokio::sync::OwnedSemaphorePermit) {
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
     let place = Arc::clone(places).acquire_owned().await.expect("the places are never closed");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, from)) => {
                 // Answers go out in few large writes: waiting for more only delays them.
                 let _unsupported = stream.set_nodelay(true);
-                return (stream, place);
+                // An IPv4 address that came in over IPv6 is still one.
+                return Accepted { stream, from: from.ip().to_canonical(), place };
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -94,11 +179,13 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+type Timed = Pin<Box<TimeoutStream<TcpStream>>>;
+
 /// Ends a connection whose client takes no bytes for too long.
-fn timed(stream: TcpStream) -> TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>> {
+fn timed(stream: TcpStream) -> Timed {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(SEND_PAUSE_MAX));
-    TokioIo::new(Box::pin(stream))
+    Box::pin(stream)
 }
 
 /// Takes no new work, and waits for what is under way. Connections that are open may still ask, if

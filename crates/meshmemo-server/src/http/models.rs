@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -17,6 +18,7 @@ use super::extract::PathText;
 use super::problem::Problem;
 use super::range::Ranges;
 use super::state::State;
+use crate::access::{Auth, Caller, Who};
 use crate::limits::FINDS_MAX;
 
 /// Separates the parts of a multi-range answer; long enough that no model contains it by chance.
@@ -51,12 +53,13 @@ const BOUNDARY: &str = "meshmemo-7f3a9c1e5b2d4860a1c9e7f2";
 pub(super) async fn model(
     Extract(state): Extract<Arc<State>>,
     PathText(file): PathText,
+    Extension(caller): Extension<Caller>,
     method: Method,
     asked: HeaderMap,
 ) -> Result<Response, Problem> {
     // A model that turns out to be corrupt has left its tier: the next look finds another, or none.
     for _ in 0..FINDS_MAX {
-        match respond_with(&state, &file, &method, &asked).await {
+        match respond_with(&state, &caller, &file, (&method, &asked)).await {
             Err(Failure::Unreadable) => {}
             Err(Failure::Problem(problem)) => return Err(problem),
             Ok(response) => return Ok(response),
@@ -89,16 +92,15 @@ impl From<SendError> for Failure {
 
 async fn respond_with(
     state: &State,
+    caller: &Caller,
     file: &str,
-    method: &Method,
-    asked: &HeaderMap,
+    (method, asked): (&Method, &HeaderMap),
 ) -> Result<Response, Failure> {
-    let stored = find(state, file).await?;
+    let stored = find(state, file, &caller.scope()).await?;
     let length = stored.meta().size_bytes;
     let etag = format!("\"{}\"", stored.meta().digest);
     let mut headers = describe(&*stored);
-    let cache_control = HeaderValue::from_static("public, max-age=31536000, immutable");
-    headers.insert(header::CACHE_CONTROL, cache_control);
+    headers.extend(lifetime(caller));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
 
     if names(asked, header::IF_MATCH, &etag) == Some(false) {
@@ -133,11 +135,27 @@ async fn respond_with(
     }
 }
 
-async fn find(state: &State, file: &str) -> Result<Arc<dyn Stored>, Problem> {
+/// Says how long a model may be kept, and by whom: bytes never change under their digest, but who may
+/// see them depends on the key.
+fn lifetime(caller: &Caller) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let kept = match caller.key() {
+        Some(_) => "private, max-age=31536000, immutable",
+        None => "public, max-age=31536000, immutable",
+    };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
+    if !matches!(caller.who, Who::Anyone(Auth::None)) {
+        let vary = HeaderValue::from_static("X-Meshmemo-Api-Key, Authorization, Cookie");
+        headers.insert(header::VARY, vary);
+    }
+    headers
+}
+
+async fn find(state: &State, file: &str, scope: &Scope) -> Result<Arc<dyn Stored>, Problem> {
     let gone = || gone(file);
     let (digest, extension) = file.split_once('.').ok_or_else(gone)?;
     let digest: Digest = digest.parse().map_err(|_| gone())?;
-    let stored = state.cache.find(digest, &Scope::All).await.ok_or_else(gone)?;
+    let stored = state.cache.find(digest, scope).await.ok_or_else(gone)?;
     let format = stored.meta().variant.parse::<Format>();
     let is_named_so = format.is_ok_and(|format| format.extension() == extension);
     if is_named_so { Ok(stored) } else { Err(gone()) }

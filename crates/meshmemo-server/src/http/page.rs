@@ -1,56 +1,164 @@
-//! `GET /`: what this is, a form that works without scripts, and the statistics.
+//! `GET /`: what this is, a form that works without scripts, and the statistics; or a form to sign in,
+//! where a key is needed.
 
 use std::sync::Arc;
 
-use axum::extract::State as Extract;
-use axum::http::header;
+use askama::Template;
+use axum::Extension;
+use axum::extract::{RawQuery, State as Extract};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use meshmemo::{Limits, RequestStats, Scope};
 
 use super::state::State;
+use crate::access::{Auth, Caller, KeyRecord, Right};
 use crate::units::{show_duration, show_size};
 
-const PAGE: &str = include_str!("../../assets/page.html");
+const STYLE: &str = include_str!("../../assets/page.css");
 
 /// No script and nothing from elsewhere runs on the page, and no other page shows it in a frame.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
-     img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Shows the page.
-pub(super) async fn page(Extract(state): Extract<Arc<State>>) -> Response {
-    let stats = state.cache.stats();
-    let (requests, memory) = (stats.requests, stats.memory);
-    let limits = state.cache.config();
-    let values = [
-        ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("address", state.address.to_string()),
-        ("max_body", show_size(state.config.max_body_bytes)),
-        ("cache", if state.config.is_cache_on { "on" } else { "off" }.to_owned()),
-        ("hits", requests.hits().to_string()),
-        ("coalesced", requests.coalesced.to_string()),
-        ("misses", requests.misses.to_string()),
-        ("hit_rate", format!("{:.1}", requests.hit_rate() * 100.0)),
-        ("generations", requests.generations.to_string()),
-        ("generation_time", show_duration(requests.generation_time)),
-        ("saved_time", show_duration(requests.saved_time)),
-        ("entries", memory.entries.to_string()),
-        ("max_entries", limits.max_entries.to_string()),
-        ("entries_percent", percent(memory.entries as u64, limits.max_entries as u64)),
-        ("bytes", show_size(memory.bytes)),
-        ("max_bytes", show_size(limits.max_bytes)),
-        ("bytes_percent", percent(memory.bytes, limits.max_bytes)),
-    ];
-    let page = values.iter().fold(PAGE.to_owned(), |page, (name, value)| {
-        page.replace(&format!("{{{{{name}}}}}"), value)
-    });
+/// The page of who may do anything here.
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page<'a> {
+    version: &'static str,
+    scheme: &'static str,
+    address: String,
+    max_body: String,
+    signed_in: Option<&'a KeyRecord>,
+    /// Whether something is open to all, and something is not.
+    is_open: bool,
+    needs_key: bool,
+    may_generate: bool,
+    statistics: Option<Statistics>,
+}
+
+/// The page of who must show a key first.
+#[derive(Template)]
+#[template(path = "sign-in.html")]
+struct SignIn<'a> {
+    refusal: Option<&'a str>,
+}
+
+/// What the caller's requests have come to.
+struct Statistics {
+    cache: &'static str,
+    hits: u64,
+    coalesced: u64,
+    misses: u64,
+    hit_rate: String,
+    generations: u64,
+    generation_time: String,
+    saved_time: String,
+    entries: usize,
+    max_entries: usize,
+    entries_percent: String,
+    bytes: String,
+    max_bytes: String,
+    bytes_percent: String,
+}
+
+/// Shows the page, or the form to sign in.
+pub(super) async fn page(
+    Extract(state): Extract<Arc<State>>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let auth = state.access.auth();
+    let wants_to_sign_in = query.as_deref() == Some("sign-in") && caller.key().is_none();
+    if auth != Auth::None && (wants_to_sign_in || !caller.may(Right::Fetch)) {
+        return sign_in_page(None);
+    }
+    let page = Page {
+        version: env!("CARGO_PKG_VERSION"),
+        scheme: state.scheme(),
+        address: state.address.to_string(),
+        max_body: show_size(state.config.max_body_bytes),
+        signed_in: caller.key().map(|key| &key.record),
+        is_open: auth == Auth::Admin,
+        needs_key: auth == Auth::All,
+        may_generate: caller.may(Right::Generate),
+        statistics: caller.may(Right::Read).then(|| Statistics::of(&state, &caller)),
+    };
+    html(StatusCode::OK, &page)
+}
+
+/// Shows the form to sign in, and why that was not possible, if it was tried.
+pub(super) fn sign_in_page(refusal: Option<&str>) -> Response {
+    let mut response = html(StatusCode::UNAUTHORIZED, &SignIn { refusal });
+    let challenge = HeaderValue::from_static("Bearer realm=\"meshmemo\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
+}
+
+/// Returns the page's style: a file of its own, so that nothing on the page need be trusted.
+pub(super) async fn style() -> Response {
+    let headers =
+        [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, STYLE).into_response()
+}
+
+fn html(status: StatusCode, page: &impl Template) -> Response {
+    let Ok(page) = page.render() else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the page can not be shown").into_response();
+    };
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
-    (headers, page).into_response()
+    (status, headers, page).into_response()
 }
 
-/// Writes how much of a limit is used, for the width of a bar; a limit of zero shows as unused.
+impl Statistics {
+    fn of(state: &State, caller: &Caller) -> Self {
+        let limits = state.cache.config();
+        match caller.scope() {
+            Scope::All => {
+                let stats = state.cache.stats();
+                let held = (stats.memory.entries, stats.memory.bytes);
+                Self::new(state, &stats.requests, held, limits)
+            }
+            Scope::Namespace(name) => {
+                let stats = state.cache.stats_of(&name);
+                let share_bytes = stats.memory.share_bytes.unwrap_or(u64::MAX);
+                let limits = Limits { max_bytes: share_bytes.min(limits.max_bytes), ..limits };
+                let held = (stats.memory.entries, stats.memory.bytes);
+                Self::new(state, &stats.requests, held, limits)
+            }
+        }
+    }
+
+    fn new(
+        state: &State,
+        requests: &RequestStats,
+        (entries, bytes): (usize, u64),
+        limits: Limits,
+    ) -> Self {
+        Self {
+            cache: if state.config.is_cache_on { "on" } else { "off" },
+            hits: requests.hits(),
+            coalesced: requests.coalesced,
+            misses: requests.misses,
+            hit_rate: format!("{:.1}", requests.hit_rate() * 100.0),
+            generations: requests.generations,
+            generation_time: show_duration(requests.generation_time),
+            saved_time: show_duration(requests.saved_time),
+            entries,
+            max_entries: limits.max_entries,
+            entries_percent: percent(entries as u64, limits.max_entries as u64),
+            bytes: show_size(bytes),
+            max_bytes: show_size(limits.max_bytes),
+            bytes_percent: percent(bytes, limits.max_bytes),
+        }
+    }
+}
+
+/// Writes how much of a limit is used, for the length of a bar; a limit of zero shows as unused.
 fn percent(used: u64, limit: u64) -> String {
     let per_mille = used.saturating_mul(1_000).checked_div(limit).unwrap_or(0).min(1_000);
     format!("{}.{}", per_mille / 10, per_mille % 10)

@@ -1,48 +1,99 @@
-//! Which handler answers which request.
+//! Which handler answers which request, and who may ask it.
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderValue, header};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::{Extension, Router};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+use super::credential::API_KEY;
 use super::problem::Problem;
+use super::routes::{Needs, Route, Routes};
 use super::state::State;
-use super::{access, generate, health, linger, management, metrics, models, openapi, page};
-use crate::limits::{BODY_PAUSE_MAX, MANAGEMENT_BODY_MAX_BYTES};
+use super::{generate, guard, health, linger, management, metrics, models, openapi, page, session};
+use crate::access::Right;
+use crate::limits::{BODY_PAUSE_MAX, PREFLIGHT_MAX_AGE};
+
+/// Lists every route there is.
+pub fn routes() -> Vec<Route> {
+    table().all
+}
+
+fn table() -> Routes {
+    let (generate_right, fetch) = (Needs::Right(Right::Generate), Needs::Right(Right::Fetch));
+    let (read, observe) = (Needs::Right(Right::Read), Needs::Right(Right::Observe));
+    let manage = Needs::Right(Right::Manage);
+    Routes::default()
+        .get("/", Needs::Nothing, page::page)
+        .get("/page.css", Needs::Nothing, page::style)
+        .post("/sign-in", Needs::Nothing, session::sign_in)
+        .post("/sign-out", Needs::Nothing, session::sign_out)
+        .get("/api/health", Needs::Nothing, health::health)
+        .get("/api/ready", Needs::Nothing, health::ready)
+        .get("/openapi.json", Needs::Nothing, openapi::openapi)
+        .post("/api/generate", generate_right, generate::generate)
+        .get("/api/models/{file}", fetch, models::model)
+        .get("/metrics", observe, metrics::metrics)
+        .get("/api/cache/stats", read, management::stats)
+        .get("/api/cache/entries", read, management::entries)
+        .get("/api/cache/entries/{key}", read, management::entry)
+        .delete("/api/cache/entries/{key}", manage, management::remove_entry)
+        .get("/api/cache/config", observe, management::config)
+        .post("/api/cache/config", manage, management::change_config)
+        .post("/api/cache/clear", manage, management::clear)
+        .post("/api/cache/warm", manage, management::warm)
+        .post("/api/cache/purge", manage, management::purge)
+}
 
 /// Returns the service of a server that was put together in `wire.rs`.
 pub fn router(state: Arc<State>) -> Router {
-    let management = Router::new()
-        .route("/api/cache/stats", get(management::stats))
-        .route("/api/cache/config", get(management::config).post(management::change_config))
-        .route("/api/cache/clear", post(management::clear))
-        .route("/api/cache/warm", post(management::warm))
-        .route("/api/cache/purge", post(management::purge))
-        .route("/api/cache/entries", get(management::entries))
-        .route("/api/cache/entries/{key}", get(management::entry).delete(management::remove_entry))
-        .layer(DefaultBodyLimit::max(MANAGEMENT_BODY_MAX_BYTES));
-    Router::new()
-        .route("/", get(page::page))
-        .route("/api/generate", post(generate::generate))
-        .route("/api/models/{file}", get(models::model))
-        .route("/api/health", get(health::health))
-        .route("/api/ready", get(health::ready))
-        .route("/metrics", get(metrics::metrics))
-        .route("/openapi.json", get(openapi::openapi))
-        .merge(management)
+    let router = table()
+        .router()
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(from_fn_with_state(Arc::clone(&state), access::check))
+        .layer(from_fn(guard::check_address));
+    let router = match cors(&state.config.access.cors_origins) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router
+        .layer(Extension(Arc::clone(&state)))
         .layer(from_fn_with_state(Arc::clone(&state), metrics::observe))
         .layer(from_fn_with_state(Arc::clone(&state), linger::linger))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
         .layer(map_response(mark))
         .with_state(state)
+}
+
+/// Lets pages of these origins read, and no others; none may send cookies.
+fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
+    let allowed = match origins {
+        [] => return None,
+        all if all.iter().any(|origin| origin == "*") => AllowOrigin::any(),
+        listed => AllowOrigin::list(listed.iter().cloned()),
+    };
+    let asked = [
+        API_KEY,
+        header::AUTHORIZATION,
+        header::RANGE,
+        header::IF_RANGE,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+    ];
+    let told = [
+        header::ETAG,
+        header::LINK,
+        header::CONTENT_RANGE,
+        header::ACCEPT_RANGES,
+        header::RETRY_AFTER,
+        super::answer::CACHE_STATUS,
+    ];
+    let layer = CorsLayer::new().allow_origin(allowed).allow_methods([Method::GET, Method::HEAD]);
+    Some(layer.allow_headers(asked).expose_headers(told).max_age(PREFLIGHT_MAX_AGE))
 }
 
 async fn no_route(request: Request) -> Problem {
@@ -55,10 +106,20 @@ async fn no_method(request: Request) -> Problem {
     Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, detail)
 }
 
-/// Marks every answer as ours, and as one that no browser is to guess about.
+/// Marks every answer as ours, and as one that no browser is to guess about or to lend to the pages
+/// of others.
 async fn mark(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::SERVER, HeaderValue::from_static("meshmemo"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let marks: [(HeaderName, &str); 5] = [
+        (header::SERVER, "meshmemo"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        // Not `no-referrer`: forms of the page are to say where they come from.
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in marks {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
     response
 }

@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meshmemo::{Clock, Freshness, ResultCache};
+use meshmemo::{Clock, Freshness, ResultCache, Tier, Usage};
 use meshmemo_gateway::Relief;
 use meshmemo_tiers::Disk;
 use tokio_util::task::TaskTracker;
 
 use super::metrics::Metrics;
+use crate::access::Access;
 use crate::body_budget::BodyBudget;
 use crate::config::Config;
 use crate::tasks::Tasks;
+use crate::tls::Tls;
 
 /// What every handler has at hand; made in `wire.rs`.
 #[derive(Debug)]
@@ -41,11 +43,34 @@ pub struct State {
     pub uploads: BodyBudget,
     /// The budget of models on their way out.
     pub sends: BodyBudget,
+    /// Who may ask.
+    pub access: Access,
+    /// The server's certificate, if it speaks TLS.
+    pub(crate) tls: Option<Tls>,
     /// What is measured.
     pub metrics: Arc<Metrics>,
 }
 
 impl State {
+    /// Lets each namespace take no more than its keys say, in every tier.
+    pub async fn apply_shares(&self) {
+        let shares = self.access.shares();
+        self.cache.set_shares(&shares);
+        if let Some(disk) = &self.disk {
+            disk.set_shares(&shares).await;
+        }
+    }
+
+    /// Returns the beginning of this server's URLs.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Returns what the disk holds.
+    pub fn disk_usage(&self) -> Option<Usage> {
+        self.disk.as_ref()?.status().usage
+    }
+
     /// Returns the wall time in seconds since the Unix epoch.
     pub fn timestamp(&self) -> f64 {
         self.clock.wall().as_secs_f64()

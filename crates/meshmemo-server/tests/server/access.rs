@@ -89,13 +89,20 @@ fn who_was_refused_can_go_on_with_the_same_connection() {
     }
 }
 
+/// A page whose name is made to point to loopback could read everything.
 #[test]
-fn reading_is_open() {
+fn reading_needs_this_servers_name_and_is_for_no_other_page() {
     let house = House::start();
-    for path in ["/", "/api/health", "/api/cache/stats", "/api/cache/entries", "/metrics"] {
-        let request = house.request(Method::GET, path).header("origin", "http://evil.example");
-        let answer = send(request.header("host", "evil.example")).ok();
+    let get = |path| house.request(Method::GET, path);
+    for path in ["/api/cache/stats", "/api/cache/entries", "/metrics", "/api/cache/config"] {
+        let foreign = get(path).header("origin", "http://evil.example");
+        let answer = send(foreign).ok();
         assert!(!answer.headers.contains_key("access-control-allow-origin"), "{path}");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{path}");
+        send(get(path).header("host", "evil.example")).problem(403);
+    }
+    for path in ["/", "/api/health", "/api/ready"] {
+        send(get(path).header("host", "evil.example")).ok();
     }
 }
 
@@ -133,14 +140,15 @@ fn every_answer_says_that_its_type_is_not_to_be_guessed() {
 }
 
 #[test]
-fn listening_to_the_network_is_refused() {
+fn listening_to_the_network_without_keys_or_addresses_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
         let ended = meshmemo(dir.path()).args(["serve", "--listen", address]).output().unwrap();
         assert_eq!(ended.status.code(), Some(2), "{address}");
         let said = String::from_utf8(ended.stderr).unwrap();
-        let is_clear =
-            ["`listen`", address, "--listen", "loopback"].iter().all(|w| said.contains(w));
+        let is_clear = ["`listen`", address, "--listen", "--api-keys", "--allow-from", "loopback"]
+            .iter()
+            .all(|word| said.contains(word));
         assert!(is_clear, "{said}");
     }
 }

@@ -61,8 +61,11 @@ impl House {
     /// Starts a server where another one was before.
     pub(crate) fn in_dir(dir: &Arc<TempDir>, flags: &[&str]) -> Self {
         let log = fs::File::create(dir.path().join("log")).unwrap();
+        let listen = ["--listen", "127.0.0.1:0"];
+        let listen = if flags.contains(&"--listen") { &[][..] } else { &listen };
         let mut child = meshmemo(dir.path())
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .arg("serve")
+            .args(listen)
             .args(flags)
             .stdout(Stdio::piped())
             .stderr(log)
@@ -70,12 +73,13 @@ impl House {
             .unwrap();
         let said = lines(&mut child);
         let first_line = said.recv_timeout(START_WAIT);
-        let http = Client::builder().no_proxy().timeout(ANSWER_WAIT).build().unwrap();
+        let http = client().build().unwrap();
         let said = Mutex::new(said);
         let dir = Arc::clone(dir);
         let mut house = Self { child, said, http, host: String::new(), dir };
         let line = first_line.expect("the server says where it listens");
-        let host = line.strip_prefix("meshmemo listens on http://");
+        let url = line.strip_prefix("meshmemo listens on ");
+        let host = url.and_then(|url| url.split_once("://")).map(|(_, host)| host);
         host.expect("it says so in the words that scripts read").clone_into(&mut house.host);
         house
     }
@@ -244,6 +248,12 @@ impl Drop for House {
             eprintln!("the server's log:\n{log}");
         }
     }
+}
+
+/// Returns a client as tests use it.
+pub(crate) fn client() -> reqwest::ClientBuilder {
+    let _installed_already = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().timeout(ANSWER_WAIT)
 }
 
 /// Returns the program, with nothing of the tester's own configuration around it.

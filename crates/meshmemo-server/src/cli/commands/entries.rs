@@ -17,18 +17,22 @@ pub(crate) fn run(args: &Entries) -> Result<Done> {
     let limit = args.limit.to_string();
     let mut query = vec![("sort", args.sort.as_str()), ("limit", &limit)];
     query.extend(args.q.as_deref().map(|q| ("q", q)));
+    query.extend(args.namespace.as_deref().map(|namespace| ("namespace", namespace)));
     let report = Client::new(&args.remote)?.get("/api/cache/entries", &query)?;
     if args.remote.json {
         output::say(&serde_json::to_string_pretty(&report)?)?;
         return Ok(Done::Well);
     }
     let entries = report["entries"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let rows: Vec<_> = entries.iter().map(row).collect();
+    let namespaces = report["namespaces"].as_object();
+    let has_several = namespaces.is_some_and(|namespaces| namespaces.len() > 1);
+    let rows: Vec<_> = entries.iter().map(|entry| row(entry, has_several)).collect();
     if rows.is_empty() {
         output::say("no entries")?;
         return Ok(Done::Well);
     }
-    let head = ["key", "label", "format", "MB", "hits", "age", "cost", "expires in", "in"];
+    let mut head = vec!["key", "label", "format", "MB", "hits", "age", "cost", "expires in", "in"];
+    head.extend(has_several.then_some("namespace"));
     output::say(&output::table(&head, &[3, 4, 5, 6, 7], &rows))?;
     let total = report["total"].as_u64().unwrap_or(0);
     if total > rows.len() as u64 {
@@ -44,7 +48,7 @@ fn tiers(entry: &Value) -> String {
     if is_also_on_disk { "memory, disk" } else { nearest }.to_owned()
 }
 
-fn row(entry: &Value) -> Vec<String> {
+fn row(entry: &Value, with_namespace: bool) -> Vec<String> {
     let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
     let number = |name: &str| entry[name].as_f64().unwrap_or(0.0);
     let seconds = |seconds: f64| {
@@ -53,7 +57,7 @@ fn row(entry: &Value) -> Vec<String> {
     let now = number("timestamp") + number("age_seconds");
     let left = entry["expires_at"].as_f64().map(|at| seconds(at - now));
     let format = text("model_url").rsplit('.').next().unwrap_or_default().to_owned();
-    vec![
+    let mut row = vec![
         text("key").chars().take(KEY_DIGITS).collect(),
         text("label"),
         format,
@@ -63,5 +67,7 @@ fn row(entry: &Value) -> Vec<String> {
         seconds(number("cost_seconds")),
         left.unwrap_or_else(|| "never".to_owned()),
         tiers(entry),
-    ]
+    ];
+    row.extend(with_namespace.then(|| text("namespace")));
+    row
 }

@@ -6,6 +6,7 @@ pub(super) mod config;
 pub(super) mod entries;
 pub(super) mod fsck;
 pub(super) mod generate;
+pub(super) mod keys;
 pub(super) mod purge;
 pub(super) mod rm;
 pub(super) mod serve;

@@ -35,7 +35,12 @@ fn conditions(args: &Purge) -> Result<Map<String, Value>> {
             age.ok_or_else(|| anyhow!("`older-than` is `{text}`, but must be {DURATION_FORM}"));
         conditions.insert("older_than_seconds".to_owned(), age?.as_secs_f64().into());
     }
-    for (name, text) in [("model_id", &args.model_id), ("label_prefix", &args.label_prefix)] {
+    let texts = [
+        ("model_id", &args.model_id),
+        ("label_prefix", &args.label_prefix),
+        ("namespace", &args.namespace),
+    ];
+    for (name, text) in texts {
         if let Some(text) = text {
             conditions.insert(name.to_owned(), text.clone().into());
         }

@@ -52,8 +52,10 @@ fn remove_photo(client: &Client, args: &Rm) -> Result<Vec<Key>> {
         parameters.set(name, &value).map_err(|error| Usage(error.into()))?;
     }
     let health = client.get("/api/health", &[])?;
-    let model_id = health["backend"]["model_id"].as_str().context("the server names no model")?;
-    let generation = canonical::identity(NAMESPACE, model_id, &parameters, &photo).generation_key();
+    let model_id = health["backend"]["model_id"].as_str().context("this needs an API key")?;
+    let own = health["caller"]["namespace"].as_str().unwrap_or(NAMESPACE);
+    let namespace = args.namespace.as_deref().unwrap_or(own);
+    let generation = canonical::identity(namespace, model_id, &parameters, &photo).generation_key();
     let mut removed = Vec::new();
     for format in Format::ALL {
         let key = generation.key(format.as_str());
@@ -64,7 +66,10 @@ fn remove_photo(client: &Client, args: &Rm) -> Result<Vec<Key>> {
         }
     }
     if removed.is_empty() {
-        bail!("no model of `{}` with these options is in the cache", args.what);
+        bail!(
+            "no model of `{}` with these options is in the namespace `{namespace}` of the cache",
+            args.what
+        );
     }
     Ok(removed)
 }

@@ -1,5 +1,6 @@
 //! `meshmemo serve`.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::access::{Auth, Refusal};
 use crate::cli::args::Serve;
 use crate::cli::{Done, Usage, output};
 use crate::config::Config;
 use crate::http::{State, Stopped, serve};
+use crate::limits::{WATCH_INTERVAL, WRONG_KEYS_INTERVAL};
+use crate::tls::Tls;
 use crate::units::show_size;
 use crate::wire::{self, Parts};
 
@@ -49,17 +53,20 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
     let drain_timeout = config.drain_timeout;
     let (disk, data_dir) = (parts.disk.clone(), config.data_dir.display().to_string());
     let disk_max = config.disk_max_bytes.map_or_else(|| "off".to_owned(), show_size);
-    let state = wire::state(config, address, parts);
-    let url = format!("http://{address}");
+    let state = wire::state(config, address, parts).map_err(Usage)?;
+    state.apply_shares().await;
+    let url = format!("{}://{}", state.scheme(), reachable(address));
     if let Some(disk) = &disk {
         disk.announce(url.clone());
     }
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, %memory, entries, %disk_max, %data_dir, "meshmemo serves");
-    output::say(&format!("meshmemo listens on {url}"))?;
+    warn_of_exposure(&state);
+    output::say(&format!("meshmemo listens on {}://{address}", state.scheme()))?;
+    let watching = AbortOnDropHandle::new(start_watching(&state));
     let warming = AbortOnDropHandle::new(start_warming(&state));
     let stopped = serve(listener, Arc::clone(&state), stop).await;
-    drop(warming);
+    drop((warming, watching));
     if let Some(disk) = disk {
         let closing = tokio::task::spawn_blocking(move || disk.close());
         if tokio::time::timeout(drain_timeout, closing).await.is_err() {
@@ -97,6 +104,68 @@ async fn warm(state: Arc<State>) {
 #[expect(clippy::disallowed_methods, reason = "its handle ends it")]
 fn start_warming(state: &Arc<State>) -> JoinHandle<()> {
     tokio::spawn(warm(Arc::clone(state)))
+}
+
+/// Reads keys and certificates again when their files change, and tells of wrong keys now and then.
+async fn watch(state: Arc<State>) {
+    let mut told = 0;
+    let mut next_report = state.clock.now() + WRONG_KEYS_INTERVAL;
+    loop {
+        tokio::time::sleep(WATCH_INTERVAL).await;
+        let looked = Arc::clone(&state);
+        let look = move || {
+            looked.tls.iter().for_each(Tls::renew);
+            looked.access.renew()
+        };
+        // Its disk may hang: nothing else does.
+        if tokio::task::spawn_blocking(look).await.unwrap_or(false) {
+            state.apply_shares().await;
+        }
+        if state.clock.now() >= next_report {
+            next_report = state.clock.now() + WRONG_KEYS_INTERVAL;
+            let wrong = state.access.refusals.of(Refusal::WrongKey);
+            if wrong > told {
+                tracing::warn!(requests = wrong - told, "requests came with wrong API keys");
+                told = wrong;
+            }
+        }
+    }
+}
+
+/// Not one of the process's tasks: nobody waits for it at the end.
+#[expect(clippy::disallowed_methods, reason = "its handle ends it")]
+fn start_watching(state: &Arc<State>) -> JoinHandle<()> {
+    tokio::spawn(watch(Arc::clone(state)))
+}
+
+/// Returns where this machine reaches a server that listens on an address.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// Tells of what is open that the operator may not know of.
+fn warn_of_exposure(state: &State) {
+    let access = &state.access;
+    let (keys, auth) = (access.len(), access.auth());
+    match auth {
+        Auth::None if access.path().is_some() => {
+            tracing::warn!("there are API keys, but `--auth none`: nobody needs one");
+        }
+        Auth::None => {}
+        _ if access.is_empty() => tracing::warn!("there are no API keys yet: nobody has one"),
+        _ => tracing::info!(keys, auth = auth.as_str(), "API keys are needed"),
+    }
+    if auth != Auth::None && state.tls.is_none() && !state.address.ip().is_loopback() {
+        tracing::warn!(
+            "keys and models travel unencrypted: give --tls-cert and --tls-key, or put a \
+                        proxy with TLS in front"
+        );
+    }
 }
 
 /// Lets a write beyond the limit on the size of files fail, instead of ending the process: the disk

@@ -47,15 +47,19 @@ pub(crate) fn run(args: &Remote) -> Result<Done> {
     if let Some(disk) = stats["tiers"].get("disk") {
         let count = |name: &str| disk[name].as_u64().unwrap_or(0);
         let number = |name: &str| disk[name].as_f64().unwrap_or(0.0);
+        let whole = format!(
+            ", {} misses, {} corrupt, {} failed",
+            count("misses"),
+            count("corrupt"),
+            count("errors")
+        );
         output::say(&format!(
-            "disk         {} entries, {:.1} of {:.0} MB; {} hits, {} misses, {} corrupt, {} failed",
+            "disk         {} entries, {:.1} of {:.0} MB; {} hits{}",
             count("items"),
             number("size_mb"),
             number("max_mb"),
             count("hits"),
-            count("misses"),
-            count("corrupt"),
-            count("errors"),
+            if disk.get("misses").is_some() { whole } else { String::new() },
         ))?;
     }
     output::say(&format!(
@@ -65,10 +69,32 @@ pub(crate) fn run(args: &Remote) -> Result<Done> {
         count("evictions_by_count"),
         count("expirations"),
     ))?;
+    say_namespaces(&stats["namespaces"])?;
     if report["cache_enabled"] == Value::Bool(false) {
         output::say("the cache is off: every request generates")?;
     }
     Ok(Done::Well)
+}
+
+/// Says what each namespace has come to, where there are several.
+fn say_namespaces(namespaces: &Value) -> Result<()> {
+    let Some(namespaces) = namespaces.as_object().filter(|all| all.len() > 1) else {
+        return Ok(());
+    };
+    let row = |(name, it): (&String, &Value)| {
+        let count = |field: &str| it[field].as_u64().unwrap_or(0).to_string();
+        let size = |field: &str| format!("{:.1}", it[field].as_f64().unwrap_or(0.0));
+        let share = it["max_mb"].as_f64().map_or_else(|| "-".to_owned(), |mb| format!("{mb:.0}"));
+        let counts = ["hits", "misses", "generations", "disk_items"].map(count);
+        let [hits, misses, generations, on_disk] = counts;
+        let (memory, disk) = (size("size_mb"), size("disk_mb"));
+        vec![name.clone(), hits, misses, generations, memory, on_disk, disk, share]
+    };
+    let rows: Vec<_> = namespaces.iter().map(row).collect();
+    let head =
+        ["namespace", "hits", "misses", "generations", "memory MB", "on disk", "MB", "share MB"];
+    output::say("")?;
+    Ok(output::say(&output::table(&head, &[1, 2, 3, 4, 5, 6, 7], &rows))?)
 }
 
 fn duration(seconds: &Value) -> String {

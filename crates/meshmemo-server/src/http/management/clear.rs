@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State as Extract;
 use axum::response::Response;
 use meshmemo::{Removed, Selector};
@@ -11,6 +12,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{mb, succeed};
+use crate::access::Caller;
+use crate::http::audit;
 use crate::http::extract::RawBody;
 use crate::http::json;
 use crate::http::problem::Problem;
@@ -47,14 +50,15 @@ pub(in crate::http) struct ClearRequest {
 )]
 pub(in crate::http) async fn clear(
     Extract(state): Extract<Arc<State>>,
+    Extension(caller): Extension<Caller>,
     RawBody(body): RawBody,
 ) -> Result<Response, Problem> {
     let fields = json::object(&body, &["tiers"])?;
     let tiers = fields.get("tiers").map(|tiers| read_tiers(&state, tiers)).transpose()?;
     let is_meant = |tier: &str| tiers.as_ref().is_none_or(|tiers| tiers.contains(tier));
     let removal = state.cache.remove_from(Selector::All, is_meant).await;
+    audit::note(&caller, "clear", removal.removed);
     let Removed { entries: removed, bytes } = succeed(&removal)?;
-    tracing::info!(removed, bytes, "the cache was cleared");
     let message = format!("removed {removed} entries ({:.1} MB)", mb(bytes));
     Ok(json::answer(&Cleared { status: "success", message, removed, bytes }))
 }

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State as Extract;
 use axum::response::Response;
-use meshmemo::{Limits, Policy, Removed, Tier, Usage};
+use meshmemo::{Limits, Policy, Removed};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{MB, invalid, mb};
+use crate::access::Caller;
+use crate::http::audit;
 use crate::http::extract::RawBody;
 use crate::http::json;
 use crate::http::problem::Problem;
@@ -71,7 +74,7 @@ impl CacheConfig {
             max_memory_mb: mb(max_bytes),
             default_ttl_seconds: ttl.map(|ttl| ttl.as_secs_f64()),
             policy: state.config.policy.as_str(),
-            disk_max_mb: disk_usage(state).map(|usage| mb(usage.max_bytes)),
+            disk_max_mb: state.disk_usage().map(|usage| mb(usage.max_bytes)),
             data_dir: disk.map(|_| state.config.data_dir.display().to_string()),
             durability: disk.map(|_| state.config.durability.as_str()),
         }
@@ -104,6 +107,7 @@ pub(in crate::http) async fn config(Extract(state): Extract<Arc<State>>) -> Resp
 )]
 pub(in crate::http) async fn change_config(
     Extract(state): Extract<Arc<State>>,
+    Extension(caller): Extension<Caller>,
     RawBody(body): RawBody,
 ) -> Result<Response, Problem> {
     let fields = json::object(&body, &CHANGEABLE)?;
@@ -126,8 +130,10 @@ pub(in crate::http) async fn change_config(
         Some(max_bytes) => Some(change_disk(&state, max_bytes).await?),
         None => None,
     };
-    let Removed { entries, bytes } = state.cache.reconfigure(limits);
-    tracing::info!(?limits, ?disk_max_bytes, evicted = entries, "the configuration was changed");
+    let evicted = state.cache.reconfigure(limits);
+    tracing::info!(?limits, ?disk_max_bytes, "the configuration was changed");
+    audit::note(&caller, "configure", evicted);
+    let Removed { entries, bytes } = evicted;
     let on_disk = on_disk.map(|entries| format!(", and {entries} from disk")).unwrap_or_default();
     let message = format!(
         "changed; {entries} entries ({:.1} MB) were evicted from memory{on_disk}",
@@ -139,17 +145,13 @@ pub(in crate::http) async fn change_config(
 
 /// Sets the budget of the disk; returns how many entries had to leave.
 async fn change_disk(state: &State, max_bytes: u64) -> Result<u64, Problem> {
-    let entries = || disk_usage(state).map_or(0, |usage| usage.entries);
+    let entries = || state.disk_usage().map_or(0, |usage| usage.entries);
     let Some(disk) = &state.disk else {
         return Err(Problem::bad_request("`disk_max_mb` can not be set: there is no disk tier"));
     };
     let before = entries();
     disk.set_max_bytes(max_bytes).await;
     Ok(before.saturating_sub(entries()))
-}
-
-fn disk_usage(state: &State) -> Option<Usage> {
-    state.disk.as_ref()?.status().usage
 }
 
 fn max_entries(value: &Value) -> Result<usize, Problem> {

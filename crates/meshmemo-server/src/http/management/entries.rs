@@ -3,15 +3,20 @@
 #![expect(unused_qualifications, reason = "the expansion of `utoipa::path` has them")]
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Query, State as Extract};
+use axum::http::StatusCode;
 use axum::response::Response;
 use meshmemo::{Key, Listing as Entry, Scope, Selector};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{mb, succeed};
+use crate::access::Caller;
+use crate::http::audit;
 use crate::http::extract::PathText;
 use crate::http::json;
 use crate::http::problem::Problem;
@@ -24,16 +29,28 @@ pub(in crate::http) struct EntriesReport {
     entries: Vec<EntryReport>,
     /// How many entries match, on all pages.
     total: usize,
+    /// What matches of each namespace, on all pages; for keys that see all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespaces: Option<BTreeMap<String, NamespaceTotal>>,
     /// Give it as `cursor` for the next page; null at the end.
     next_cursor: Option<String>,
     /// Now, in seconds since the Unix epoch.
     timestamp: f64,
 }
 
+/// What of a listing belongs to a namespace.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(in crate::http) struct NamespaceTotal {
+    entries: u64,
+    size_mb: f64,
+}
+
 /// What is known of one entry.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct EntryReport {
     key: String,
+    /// Whose it is.
+    namespace: String,
     size_mb: f64,
     /// When it was made, in seconds since the Unix epoch.
     timestamp: f64,
@@ -66,6 +83,8 @@ pub(in crate::http) struct Listing {
     sort: Option<String>,
     /// Only entries whose label or key contains this.
     q: Option<String>,
+    /// Only entries of this namespace, for keys that see all.
+    namespace: Option<String>,
 }
 
 /// Lists the entries of all tiers, each once.
@@ -81,12 +100,14 @@ pub(in crate::http) struct Listing {
 )]
 pub(in crate::http) async fn entries(
     Extract(state): Extract<Arc<State>>,
+    Extension(caller): Extension<Caller>,
     listing: Result<Query<Listing>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(listing) = listing.map_err(|error| Problem::bad_request(error.body_text()))?;
     let limit = listing.limit()?;
     let start = listing.start()?;
-    let mut entries = state.cache.list(&Scope::All).await;
+    let scope = listing.scope(&caller)?;
+    let mut entries = state.cache.list(&scope).await;
     if let Some(q) = &listing.q {
         entries.retain(|entry| matches(entry, &q.to_lowercase()));
     }
@@ -97,6 +118,7 @@ pub(in crate::http) async fn entries(
     Ok(json::answer(&EntriesReport {
         entries: page,
         total,
+        namespaces: (scope == Scope::All).then(|| by_namespace(&entries)),
         next_cursor: (next < total).then(|| next.to_string()),
         timestamp: state.timestamp(),
     }))
@@ -116,10 +138,11 @@ pub(in crate::http) async fn entries(
 )]
 pub(in crate::http) async fn entry(
     Extract(state): Extract<Arc<State>>,
+    Extension(caller): Extension<Caller>,
     PathText(key): PathText,
 ) -> Result<Response, Problem> {
     let key = parse_key(&key)?;
-    let entries = state.cache.list(&Scope::All).await;
+    let entries = state.cache.list(&caller.scope()).await;
     let entry = entries.iter().find(|it| it.summary.key == key).ok_or_else(|| absent(key))?;
     Ok(json::answer(&report(&state, entry)))
 }
@@ -139,14 +162,16 @@ pub(in crate::http) async fn entry(
 )]
 pub(in crate::http) async fn remove_entry(
     Extract(state): Extract<Arc<State>>,
+    Extension(caller): Extension<Caller>,
     PathText(key): PathText,
 ) -> Result<Response, Problem> {
     let key = parse_key(&key)?;
-    let removed = succeed(&state.cache.remove(Selector::Key(key)).await)?;
+    let removal = state.cache.remove(Selector::Key(key)).await;
+    audit::note(&caller, &format!("remove {key}"), removal.removed);
+    let removed = succeed(&removal)?;
     if removed.entries == 0 {
         return Err(absent(key));
     }
-    tracing::info!(%key, bytes = removed.bytes, "an entry was removed");
     Ok(json::answer(&serde_json::json!({
         "status": "success",
         "message": format!("removed {key}"),
@@ -156,6 +181,20 @@ pub(in crate::http) async fn remove_entry(
 }
 
 impl Listing {
+    /// Returns whose entries are asked for, of those that the caller sees.
+    fn scope(&self, caller: &Caller) -> Result<Scope, Problem> {
+        match (&self.namespace, caller.scope()) {
+            (None, scope) => Ok(scope),
+            (Some(asked), scope) if scope.covers(asked) => {
+                Ok(Scope::Namespace(asked.as_str().into()))
+            }
+            (Some(_), _) => {
+                let detail = "`namespace` may only be one that this key sees";
+                Err(Problem::new(StatusCode::FORBIDDEN, detail))
+            }
+        }
+    }
+
     fn limit(&self) -> Result<usize, Problem> {
         let limit = self.limit.unwrap_or(PAGE_ENTRIES);
         if (1..=PAGE_ENTRIES_MAX).contains(&limit) {
@@ -192,6 +231,16 @@ impl Listing {
     }
 }
 
+fn by_namespace(entries: &[Entry]) -> BTreeMap<String, NamespaceTotal> {
+    let mut totals: BTreeMap<String, NamespaceTotal> = BTreeMap::new();
+    for entry in entries {
+        let total = totals.entry(entry.summary.namespace.to_string()).or_default();
+        total.entries += 1;
+        total.size_mb += mb(entry.summary.size_bytes);
+    }
+    totals
+}
+
 fn matches(entry: &Entry, q: &str) -> bool {
     entry.summary.label.to_lowercase().contains(q) || entry.summary.key.to_string().contains(q)
 }
@@ -201,6 +250,7 @@ fn report(state: &State, entry: &Entry) -> EntryReport {
     let now = state.clock.wall();
     EntryReport {
         key: summary.key.to_string(),
+        namespace: summary.namespace.to_string(),
         size_mb: mb(summary.size_bytes),
         timestamp: summary.created.as_secs_f64(),
         age_seconds: now.saturating_sub(summary.created).as_secs_f64(),

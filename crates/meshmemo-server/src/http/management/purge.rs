@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State as Extract;
 use axum::response::Response;
-use meshmemo::{Filter, Removed, Scope, Selector};
+use meshmemo::{Filter, Removed, Selector};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::invalid;
+use crate::access::Caller;
+use crate::http::audit;
 use crate::http::extract::RawBody;
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::state::State;
 
-const CONDITIONS: [&str; 3] = ["older_than_seconds", "model_id", "label_prefix"];
+const CONDITIONS: [&str; 4] = ["older_than_seconds", "model_id", "label_prefix", "namespace"];
 
 /// What a purge matched and removed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,6 +43,8 @@ pub(in crate::http) struct PurgeRequest {
     model_id: Option<String>,
     /// What its label begins with.
     label_prefix: Option<String>,
+    /// Whose it is.
+    namespace: Option<String>,
     /// Whether nothing is to be removed.
     dry_run: Option<bool>,
 }
@@ -60,6 +65,7 @@ pub(in crate::http) struct PurgeRequest {
 )]
 pub(in crate::http) async fn purge(
     Extract(state): Extract<Arc<State>>,
+    Extension(caller): Extension<Caller>,
     RawBody(body): RawBody,
 ) -> Result<Response, Problem> {
     let known = [&CONDITIONS[..], &["dry_run"]].concat();
@@ -71,7 +77,7 @@ pub(in crate::http) async fn purge(
         Some(other) => return Err(invalid("dry_run", other, "true or false")),
     };
     if is_dry_run {
-        let entries = state.cache.list(&Scope::All).await;
+        let entries = state.cache.list(&caller.scope()).await;
         let matched = entries.iter().filter(|entry| selector.selects(&entry.summary));
         let (mut count, mut bytes) = (0, 0);
         matched.for_each(|entry| {
@@ -81,9 +87,9 @@ pub(in crate::http) async fn purge(
         let status = "success";
         return Ok(json::answer(&Purged { status, matched: count, removed: 0, bytes }));
     }
-    let removal = super::succeed(&state.cache.remove(selector).await)?;
-    let Removed { entries, bytes } = removal;
-    tracing::info!(removed = entries, bytes, "entries were purged");
+    let removal = state.cache.remove(selector).await;
+    audit::note(&caller, "purge", removal.removed);
+    let Removed { entries, bytes } = super::succeed(&removal)?;
     Ok(json::answer(&Purged { status: "success", matched: entries, removed: entries, bytes }))
 }
 
@@ -108,7 +114,7 @@ fn read(state: &State, fields: &Map<String, Value>) -> Result<Filter, Problem> {
     };
     Ok(Filter {
         key: None,
-        namespace: None,
+        namespace: text("namespace")?.map(Into::into),
         created_before,
         model_id: text("model_id")?,
         label_prefix: text("label_prefix")?,

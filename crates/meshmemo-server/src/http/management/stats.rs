@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State as Extract;
 use axum::response::Response;
-use meshmemo::{Cause, Limits, ResultStats};
+use meshmemo::{
+    Cause, Holding, Limits, NamespaceStats, Removals, RequestStats, ResultStats, Scope,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::mb;
+use crate::access::Caller;
 use crate::http::json;
 use crate::http::state::State;
 
@@ -59,12 +63,28 @@ struct Counters {
     /// Results that no tier kept, though they might have.
     unstored: u64,
     tiers: BTreeMap<&'static str, TierReport>,
+    /// What each namespace has come to; for keys that see all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespaces: Option<BTreeMap<String, NamespaceReport>>,
 }
 
 /// One tier's own look-ups.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct TierReport {
     hits: u64,
+    /// Entries there are.
+    items: u64,
+    /// What they take; on disk in whole blocks.
+    size_mb: f64,
+    max_mb: f64,
+    /// What concerns the whole tier; left out for keys that see one namespace.
+    #[serde(flatten)]
+    whole: Option<WholeTier>,
+}
+
+/// What is counted of a tier as a whole.
+#[derive(Debug, Default, Serialize, ToSchema)]
+struct WholeTier {
     misses: u64,
     errors: u64,
     /// Look-ups that found changed bytes; they are among the misses.
@@ -73,91 +93,196 @@ struct TierReport {
     quarantined: u64,
     /// Entries that it did not take: too large, or too early for it.
     refused: u64,
-    /// Entries there are.
-    items: u64,
-    /// What they take; on disk in whole blocks.
-    size_mb: f64,
-    max_mb: f64,
     evictions: u64,
     expirations: u64,
 }
 
-/// Reports the counters of the cache.
+/// What one namespace has come to.
+#[derive(Debug, Serialize, ToSchema)]
+struct NamespaceReport {
+    hits: u64,
+    misses: u64,
+    coalesced: u64,
+    bypasses: u64,
+    generations: u64,
+    generation_seconds: f64,
+    seconds_saved: f64,
+    /// Entries in memory, and what they take.
+    items: usize,
+    size_mb: f64,
+    /// Entries on disk, and what they take there in whole blocks.
+    disk_items: usize,
+    disk_mb: f64,
+    /// What they may take in each tier; null is as much as all.
+    max_mb: Option<f64>,
+}
+
+/// Reports the counters of the cache; to a key that sees one namespace, those of its own.
 #[utoipa::path(
     get,
     path = "/api/cache/stats",
     tag = "management",
     responses((status = 200, description = "The counters", body = StatsReport))
 )]
-pub(in crate::http) async fn stats(Extract(state): Extract<Arc<State>>) -> Response {
+pub(in crate::http) async fn stats(
+    Extract(state): Extract<Arc<State>>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
+    let stats = match caller.scope() {
+        Scope::All => of_everything(&state),
+        Scope::Namespace(name) => of_namespace(&state, &name),
+    };
     json::answer(&StatsReport {
         status: "success",
         cache_enabled: state.config.is_cache_on,
-        stats: counters(&state.cache.stats(), &state.cache.tiers(), state.cache.config()),
+        stats,
         node: state.node.clone(),
         timestamp: state.timestamp(),
     })
 }
 
-fn counters(stats: &ResultStats, tiers: &[meshmemo::TierReport], limits: Limits) -> Counters {
-    let ResultStats { requests, memory, .. } = stats;
+fn of_everything(state: &State) -> Counters {
+    let (stats, limits) = (state.cache.stats(), state.cache.config());
+    let ResultStats { requests, memory, .. } = &stats;
+    let tiers = state.cache.tiers();
     let mut reports: BTreeMap<_, _> =
         tiers.iter().map(|tier| (tier.name, lower_tier(tier))).collect();
+    let whole = WholeTier {
+        misses: memory.misses,
+        refused: memory.rejections,
+        evictions: memory.evictions(),
+        expirations: memory.removals.of(Cause::Expired),
+        ..WholeTier::default()
+    };
     let memory_report = TierReport {
         hits: memory.hits,
-        misses: memory.misses,
-        errors: 0,
-        corrupt: 0,
-        quarantined: 0,
-        refused: memory.rejections,
         items: memory.entries as u64,
         size_mb: mb(memory.bytes),
         max_mb: mb(limits.max_bytes),
-        evictions: memory.evictions(),
-        expirations: memory.removals.of(Cause::Expired),
+        whole: Some(whole),
     };
     reports.insert("memory", memory_report);
-    let used = mb(memory.bytes) / mb(limits.max_bytes).max(f64::MIN_POSITIVE);
+    let held = Held {
+        entries: memory.entries,
+        bytes: memory.bytes,
+        max_bytes_seen: memory.max_bytes_seen,
+        removals: memory.removals,
+    };
+    let namespaces = Some(namespaces(state));
+    Counters { namespaces, ..counters(requests, &held, limits, reports) }
+}
+
+/// Reports what a namespace sees of itself, and of others nothing.
+fn of_namespace(state: &State, name: &str) -> Counters {
+    let NamespaceStats { requests, removals, memory, max_bytes_seen, .. } =
+        state.cache.stats_of(name);
+    let limits = state.cache.config();
+    let max_bytes = memory.share_bytes.unwrap_or(u64::MAX).min(limits.max_bytes);
+    let limits = Limits { max_bytes, ..limits };
+    let hits = |tier| requests.hits_by_tier.iter().find(|(it, _)| *it == tier).map_or(0, |it| it.1);
+    let report = |tier, holding: Holding, max_bytes: u64| TierReport {
+        hits: hits(tier),
+        items: holding.entries as u64,
+        size_mb: mb(holding.bytes),
+        max_mb: mb(max_bytes.min(holding.share_bytes.unwrap_or(u64::MAX))),
+        whole: None,
+    };
+    let mut reports = BTreeMap::from([("memory", report("memory", memory, max_bytes))]);
+    if let Some(disk) = &state.disk {
+        let max_bytes = state.disk_usage().map_or(0, |usage| usage.max_bytes);
+        reports.insert("disk", report("disk", disk.holding(name), max_bytes));
+    }
+    let Holding { entries, bytes, .. } = memory;
+    let held = Held { entries, bytes, max_bytes_seen, removals };
+    counters(&requests, &held, limits, reports)
+}
+
+fn namespaces(state: &State) -> BTreeMap<String, NamespaceReport> {
+    let on_disk = state.disk.iter().flat_map(|disk| disk.namespaces());
+    let names = state.cache.namespaces().into_iter().chain(on_disk.map(|(name, _)| name));
+    names.map(|name| (name.to_string(), namespace(state, &name))).collect()
+}
+
+fn namespace(state: &State, name: &str) -> NamespaceReport {
+    let NamespaceStats { requests, memory, .. } = state.cache.stats_of(name);
+    let disk = state.disk.as_ref().map(|disk| disk.holding(name)).unwrap_or_default();
+    NamespaceReport {
+        hits: requests.hits(),
+        misses: requests.misses,
+        coalesced: requests.coalesced,
+        bypasses: requests.bypasses,
+        generations: requests.generations,
+        generation_seconds: requests.generation_time.as_secs_f64(),
+        seconds_saved: requests.saved_time.as_secs_f64(),
+        items: memory.entries,
+        size_mb: mb(memory.bytes),
+        disk_items: disk.entries,
+        disk_mb: mb(disk.bytes),
+        max_mb: memory.share_bytes.map(mb),
+    }
+}
+
+/// What somebody has in memory, and what has left it.
+struct Held {
+    entries: usize,
+    bytes: u64,
+    max_bytes_seen: u64,
+    removals: Removals,
+}
+
+fn counters(
+    requests: &RequestStats,
+    held: &Held,
+    limits: Limits,
+    tiers: BTreeMap<&'static str, TierReport>,
+) -> Counters {
+    let Held { entries, bytes, max_bytes_seen, removals } = held;
+    let (by_count, by_size) = (removals.of(Cause::SizeCount), removals.of(Cause::SizeBytes));
+    let used = mb(*bytes) / mb(limits.max_bytes).max(f64::MIN_POSITIVE);
     Counters {
         hits: requests.hits(),
         misses: requests.misses,
         coalesced: requests.coalesced,
         bypasses: requests.bypasses,
         hit_rate_percent: hundredths(requests.hit_rate() * 100.0),
-        evictions: memory.evictions(),
-        evictions_by_count: memory.removals.of(Cause::SizeCount),
-        evictions_by_size: memory.removals.of(Cause::SizeBytes),
-        expirations: memory.removals.of(Cause::Expired),
-        current_items: memory.entries,
-        current_memory_mb: mb(memory.bytes),
+        evictions: by_count + by_size,
+        evictions_by_count: by_count,
+        evictions_by_size: by_size,
+        expirations: removals.of(Cause::Expired),
+        current_items: *entries,
+        current_memory_mb: mb(*bytes),
         max_items: limits.max_entries,
         max_memory_mb: mb(limits.max_bytes),
         memory_utilization_percent: hundredths(used * 100.0),
-        max_memory_seen_mb: mb(memory.max_bytes_seen),
+        max_memory_seen_mb: mb(*max_bytes_seen),
         generations: requests.generations,
         generation_failures: requests.generation_failures,
         derivations: requests.derivations,
         generation_seconds: requests.generation_time.as_secs_f64(),
         seconds_saved: requests.saved_time.as_secs_f64(),
         unstored: requests.unstored,
-        tiers: reports,
+        tiers,
+        namespaces: None,
     }
 }
 
 fn lower_tier(tier: &meshmemo::TierReport) -> TierReport {
     let (stats, usage) = (&tier.stats, tier.status.usage.unwrap_or_default());
-    TierReport {
-        hits: stats.hits,
+    let whole = WholeTier {
         misses: stats.misses,
         errors: stats.open_errors + stats.put_errors + stats.remove_errors + stats.list_errors,
         corrupt: stats.corrupt,
         quarantined: usage.quarantined,
         refused: stats.refused,
+        evictions: usage.removals.of(Cause::SizeBytes),
+        expirations: usage.removals.of(Cause::Expired),
+    };
+    TierReport {
+        hits: stats.hits,
         items: usage.entries,
         size_mb: mb(usage.bytes),
         max_mb: mb(usage.max_bytes),
-        evictions: usage.removals.of(Cause::SizeBytes),
-        expirations: usage.removals.of(Cause::Expired),
+        whole: Some(whole),
     }
 }
 

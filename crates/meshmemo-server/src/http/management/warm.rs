@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State as Extract;
 use axum::response::Response;
-use meshmemo::{Key, Warm, Warmed};
+use meshmemo::{Key, Removed, Warm, Warmed};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::invalid;
+use crate::access::Caller;
+use crate::http::audit;
 use crate::http::extract::RawBody;
 use crate::http::json;
 use crate::http::problem::Problem;
@@ -51,11 +54,12 @@ pub(in crate::http) struct WarmRequest {
 )]
 pub(in crate::http) async fn warm(
     Extract(state): Extract<Arc<State>>,
+    Extension(caller): Extension<Caller>,
     RawBody(body): RawBody,
 ) -> Result<Response, Problem> {
     let what = read(&json::object(&body, &["top", "keys"])?)?;
     let Warmed { loaded, bytes, skipped } = state.cache.warm(what).await;
-    tracing::info!(loaded, bytes, skipped, "memory was warmed");
+    audit::note(&caller, "warm", Removed { entries: loaded, bytes });
     Ok(json::answer(&WarmReport { status: "success", loaded, bytes, skipped }))
 }
 

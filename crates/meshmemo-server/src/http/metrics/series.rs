@@ -9,6 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use crate::access::Refusal;
 use crate::http::state::State;
 
 /// Reads the engine's counters at each scrape.
@@ -26,6 +27,7 @@ impl Collector for FromState {
         holdings(&state, &stats, &tiers, &mut encoder)?;
         conditions(&tiers, &mut encoder)?;
         generations(&stats, &mut encoder)?;
+        access(&state, &mut encoder)?;
         bodies(&state, &mut encoder)
     }
 }
@@ -125,6 +127,16 @@ fn generations(stats: &ResultStats, to: &mut DescriptorEncoder<'_>) -> Result<()
     let help = "Generation time that answers from the cache did not take again";
     let metric = to.encode_descriptor("seconds_saved", help, None, saved.metric_type())?;
     saved.encode(metric)
+}
+
+/// How often somebody was refused, and how many keys hold.
+fn access(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let refusals = &state.access.refusals;
+    let series =
+        Refusal::ALL.map(|reason| (vec![("reason", reason.as_str())], refusals.of(reason)));
+    counters(to, "refusals", "Requests that were refused, by why", &series)?;
+    let keys = float(state.access.len() as u64);
+    gauges(to, "api_keys", "API keys that hold", &[(Vec::new(), keys)])
 }
 
 fn bodies(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {

@@ -67,6 +67,11 @@ impl Index {
         self.lru.holding(namespace)
     }
 
+    /// Lists the namespaces that have entries or a share.
+    pub(in crate::disk) fn namespaces(&self) -> Vec<(Arc<str>, Holding)> {
+        self.lru.namespaces().map(|(name, holding)| (Arc::clone(name), holding)).collect()
+    }
+
     pub(super) fn share(&self, namespace: &str) -> u64 {
         self.holding(namespace).share_bytes.unwrap_or(u64::MAX)
     }

@@ -15,7 +15,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(args: &Generate, url: &str) -> Result<Self> {
         let (url, api_key) = (Some(url.to_owned()), args.api_key.clone());
-        let remote = Remote { url, api_key, json: args.json };
+        let remote = Remote { url, api_key, ca_cert: args.ca_cert.clone(), json: args.json };
         Ok(Self { client: Client::new(&remote)? })
     }
 

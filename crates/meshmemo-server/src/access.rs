@@ -1,0 +1,155 @@
+//! Who may do what. Pure of HTTP: `http/guard.rs` asks here, and says no.
+//!
+//! An API key ([`Token`], shown once) is known by its hash in a file ([`key_file`]), which is read
+//! again when it changes. Each key has a role, a namespace and quotas ([`KeyRecord`]); [`Access`]
+//! knows the keys that hold now and turns a token into a [`Caller`].
+
+mod caller;
+mod key_file;
+mod keyring;
+mod record;
+mod refusals;
+mod role;
+mod token;
+mod watched_file;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anyhow::{Context, Result};
+
+pub use caller::{Caller, Who};
+pub use key_file::{KeyFile, read as read_key_file};
+pub use keyring::{ApiKey, RateLimit};
+pub use record::{KeyRecord, NAME_FORM, every_namespace, is_name};
+pub use refusals::{Refusal, Refusals};
+pub use role::{Right, Role};
+pub use token::Token;
+pub(crate) use watched_file::WatchedFile;
+
+use keyring::Keyring;
+
+/// Who needs a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// Everybody, for everything but whether the server lives.
+    All,
+    /// Everybody, for everything but generations and their models.
+    Admin,
+    /// Nobody.
+    None,
+}
+
+impl Auth {
+    /// Returns the name as the configuration spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Admin => "admin",
+            Self::None => "none",
+        }
+    }
+}
+
+impl std::str::FromStr for Auth {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        [Self::All, Self::Admin, Self::None].into_iter().find(|it| it.as_str() == name).ok_or(())
+    }
+}
+
+/// The keys that hold now, and who needs one.
+#[derive(Debug)]
+pub struct Access {
+    auth: Auth,
+    file: Option<WatchedFile>,
+    held: RwLock<Held>,
+    /// What was refused, by why.
+    pub refusals: Refusals,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    keyring: Arc<Keyring>,
+    /// Why the file could not be read again; the keys that were read before hold.
+    trouble: Option<String>,
+}
+
+impl Access {
+    /// Reads the keys of a file, where there is one.
+    ///
+    /// # Errors
+    /// The file can not be read, may be read by others, or is not what `meshmemo keys` writes.
+    pub fn open(auth: Auth, path: Option<&Path>) -> Result<Self> {
+        let file = path.map(|path| WatchedFile::new(path.to_path_buf()));
+        let keyring = match path {
+            Some(path) => Keyring::default().renewed(read_key_file(path)?),
+            None => Keyring::default(),
+        };
+        let held = RwLock::new(Held { keyring: Arc::new(keyring), trouble: None });
+        Ok(Self { auth, file, held, refusals: Refusals::default() })
+    }
+
+    /// Returns who needs a key.
+    pub fn auth(&self) -> Auth {
+        self.auth
+    }
+
+    /// Returns the key that a token is of, if it holds now. Takes as long for a token that is close to
+    /// a key as for any other.
+    pub fn key_of(&self, token: &str) -> Option<Arc<ApiKey>> {
+        self.keyring().find(token)
+    }
+
+    /// Returns what each namespace may store, in bytes.
+    pub fn shares(&self) -> HashMap<Arc<str>, u64> {
+        self.keyring().shares()
+    }
+
+    /// Returns how many keys hold now.
+    pub fn len(&self) -> usize {
+        self.keyring().len()
+    }
+
+    /// Returns whether no key holds now.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns why the keys that hold now may be out of date.
+    pub fn trouble(&self) -> Option<String> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+
+    /// Returns the file of the keys.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.file.as_ref().map(|file| file.path().to_path_buf())
+    }
+
+    /// Reads the keys again if their file has changed; returns whether others hold now. Of a file that
+    /// is not good nothing is taken: the keys that were read before go on to hold.
+    pub fn renew(&self) -> bool {
+        let Some(file) = self.file.as_ref().filter(|file| file.has_changed()) else { return false };
+        let read = read_key_file(file.path()).context("the API keys can not be read again");
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        match read {
+            Ok(records) => {
+                let keyring = Arc::new(held.keyring.renewed(records));
+                tracing::info!(keys = keyring.len(), "the API keys were read again");
+                *held = Held { keyring, trouble: None };
+                true
+            }
+            Err(error) => {
+                tracing::error!("{error:#}: those that were read before hold");
+                held.trouble = Some("the API keys can not be read again".to_owned());
+                false
+            }
+        }
+    }
+
+    fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner).keyring)
+    }
+}
