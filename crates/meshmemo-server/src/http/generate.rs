@@ -48,8 +48,6 @@ use crate::access::{Caller, Right};
             )
         ),
         (status = 400, description = "Malformed", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "An API key is needed, or this one does not hold", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key may not, or it is from a foreign page", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Not an image", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "An undecodable image, or a field out of its range", body = Problem, content_type = "application/problem+json"),

@@ -1,8 +1,16 @@
 //! `GET /openapi.json`: the contract, generated from the handlers.
 
+use axum::http::Method;
 use axum::response::Response;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa::{Modify, OpenApi, ToSchema};
 
+use super::router::routes;
+use super::routes::{Needs, Route};
 use super::{generate, health, json, management, metrics, models};
 
 /// The document.
@@ -28,9 +36,50 @@ use super::{generate, health, json, management, metrics, models};
         health::ready,
         metrics::metrics,
         openapi,
-    )
+    ),
+    modifiers(&Keys)
 )]
 pub(super) struct Document;
+
+/// Says of each operation whether it needs a key, where a server has keys.
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let schemes = document.components.get_or_insert_default();
+        let header = ApiKey::Header(ApiKeyValue::new("X-Meshmemo-Api-Key"));
+        schemes.add_security_scheme("api_key", SecurityScheme::ApiKey(header));
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        schemes.add_security_scheme("bearer", bearer);
+        for Route { method, path, needs } in routes() {
+            let Some(item) = document.paths.paths.get_mut(path) else { continue };
+            let operation = match method {
+                Method::GET => &mut item.get,
+                Method::POST => &mut item.post,
+                _ => &mut item.delete,
+            };
+            if let (Some(operation), Needs::Right(_)) = (operation, needs) {
+                need_key(operation);
+            }
+        }
+    }
+}
+
+fn need_key(operation: &mut Operation) {
+    let schemes = ["api_key", "bearer"];
+    let either = schemes.map(|name| SecurityRequirement::new(name, [""; 0])).to_vec();
+    operation.security = Some(either);
+    for (status, description) in [
+        ("401", "An API key is needed, or this one does not hold"),
+        ("403", "The key may not do this, or the request is from a foreign page"),
+        ("429", "The key has used up what it may use; see `Retry-After`"),
+    ] {
+        let responses = &mut operation.responses.responses;
+        responses
+            .entry(status.to_owned())
+            .or_insert_with(|| ResponseBuilder::new().description(description).build().into());
+    }
+}
 
 /// What may be asked of a generation.
 #[derive(Debug, ToSchema)]

@@ -152,6 +152,8 @@ fn the_contract_names_every_route() {
         })
         .collect();
     assert_eq!(routed, described);
+    let security = |path: &str| &document["paths"][path]["get"]["security"];
+    assert!(security("/api/health").is_null() && security("/metrics")[0]["api_key"].is_array());
 }
 
 #[test]

@@ -45,7 +45,6 @@ pub(in crate::http) struct ClearRequest {
     responses(
         (status = 200, description = "What was removed", body = Cleared),
         (status = 400, description = "An unknown field or tier", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "From a foreign page", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn clear(

@@ -102,7 +102,6 @@ pub(in crate::http) async fn config(Extract(state): Extract<Arc<State>>) -> Resp
     responses(
         (status = 200, description = "What holds now", body = ConfigChanged),
         (status = 400, description = "An empty body, or an unknown or invalid field; nothing was changed", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "From a foreign page", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn change_config(

@@ -156,7 +156,6 @@ pub(in crate::http) async fn entry(
     responses(
         (status = 200, description = "It was removed", body = super::clear::Cleared),
         (status = 400, description = "Not a key", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "From a foreign page", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Not in the cache", body = Problem, content_type = "application/problem+json"),
     )
 )]

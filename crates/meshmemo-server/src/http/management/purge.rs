@@ -59,7 +59,6 @@ pub(in crate::http) struct PurgeRequest {
     responses(
         (status = 200, description = "What was matched and removed", body = Purged),
         (status = 400, description = "No condition, or an unknown or invalid field", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "From a foreign page", body = Problem, content_type = "application/problem+json"),
         (status = 500, description = "A tier could not remove entries; it may bring them back", body = Problem, content_type = "application/problem+json"),
     )
 )]

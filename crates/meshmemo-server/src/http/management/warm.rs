@@ -49,7 +49,6 @@ pub(in crate::http) struct WarmRequest {
     responses(
         (status = 200, description = "What came into memory", body = WarmReport),
         (status = 400, description = "An unknown or invalid field, or not one of the two", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "From a foreign page", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn warm(
