@@ -3,12 +3,14 @@
 //! 1. `python`: an environment with `tests/tools/requirements*.txt`, in `venv`.
 //! 2. `node`: `tests/tools/package-lock.json` and the scripts beside it, in `node`.
 //! 3. `promtool`: Prometheus' checker of metrics, in `prometheus`.
+//! 4. `chromium`: the browser, which comes as a package of the system.
 //!
 //! A tool that is half installed is never taken for a whole one: its stamp is written last.
 
 mod python;
 mod node;
 mod promtool;
+mod chromium;
 mod apt;
 mod stamp;
 
@@ -25,8 +27,12 @@ use crate::terminal;
 /// A tool's name, and what brings it to its place.
 type Step = (&'static str, fn(&Repository) -> Result<Outcome>);
 
-const STEPS: &[Step] =
-    &[("python", python::install), ("node", node::install), ("promtool", promtool::install)];
+const STEPS: &[Step] = &[
+    ("python", python::install),
+    ("node", node::install),
+    ("promtool", promtool::install),
+    ("chromium", chromium::install),
+];
 
 /// Installs all tools and prints a line for each.
 pub(crate) fn run(repository: &Repository) -> Result<ExitCode> {

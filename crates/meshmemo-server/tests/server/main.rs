@@ -5,6 +5,7 @@
 mod access;
 mod answer;
 mod bad_input;
+mod browser;
 mod cli;
 mod cli_safety;
 mod configuration;

@@ -6,14 +6,14 @@ use std::process::Command;
 
 use crate::house::{House, PHOTOS, in_repository};
 
-fn assert_passes(command: &mut Command) {
+pub(crate) fn assert_passes(command: &mut Command) {
     let ended = command.output().unwrap();
     let said = [ended.stdout, ended.stderr].map(|out| String::from_utf8(out).unwrap()).concat();
     assert!(ended.status.success(), "{said}");
 }
 
 /// Returns a tool that `make tools` has installed.
-fn tool(path: &str) -> PathBuf {
+pub(crate) fn tool(path: &str) -> PathBuf {
     let tool = in_repository(path);
     assert!(tool.exists(), "there is no {}: run `make tools` first", tool.display());
     tool
