@@ -6,7 +6,7 @@
 // is not as it should be.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
@@ -23,6 +23,8 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
+// Longer than any step waits by itself.
+const PATIENCE_MS = 90_000;
 const [url, key, photo] = process.argv.slice(2);
 if (!photo) {
   console.error("usage: sign_in.mjs URL KEY PHOTO");
@@ -37,6 +39,10 @@ const browser = await chromium.launchPersistentContext(profile, {
 });
 const violations = [];
 let step = "start";
+const tooLong = setTimeout(() => {
+  console.log(`FAIL ${step}: it took more than ${PATIENCE_MS} ms`);
+  process.exit(1);
+}, PATIENCE_MS);
 try {
   const page = await browser.newPage();
   page.on("console", (message) => {
@@ -65,10 +71,12 @@ try {
   begin("a photo sent from the form comes back as a model");
   await page.locator("#image").setInputFiles(photo);
   await page.locator("#quality").fill("1");
+  const answered = page.waitForResponse((it) => it.url().endsWith("/api/generate"));
   const download = page.waitForEvent("download");
   await page.getByRole("button", { name: "Generate and download" }).click();
-  const model = await readFile(await (await download).path());
-  assert.equal(model.subarray(0, 4).toString(), "glTF");
+  assert.equal((await answered).status(), 200);
+  assert.equal((await answered).headers()["content-type"], "model/gltf-binary");
+  assert.match((await download).suggestedFilename(), /\.glb$/);
 
   begin("pages of other origins change nothing, be they of the same site or not");
   assert.equal(await statusOfForeignPost(browser, "127.0.0.1"), 403);
@@ -86,6 +94,7 @@ try {
   process.exitCode = 1;
 } finally {
   await browser.close();
+  clearTimeout(tooLong);
   await rm(profile, { recursive: true, force: true });
 }
 

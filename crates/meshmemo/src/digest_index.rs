@@ -50,19 +50,23 @@ impl DigestIndex {
         }
     }
 
+    /// Returns one of the keys of entries with these bytes.
+    pub fn first(&self, digest: &Digest, scope: &Scope) -> Option<Key> {
+        let of = |digests: &HashMap<Digest, Vec<Key>>| digests.get(digest)?.first().copied();
+        match scope {
+            Scope::All => self.namespaces.values().find_map(of),
+            Scope::Namespace(name) => self.namespaces.get(name).and_then(of),
+        }
+    }
+
     /// Forgets every entry.
     pub fn clear(&mut self) {
         self.namespaces.clear();
     }
 
     /// Returns how often entries came in that have not left.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.namespaces.values().flat_map(HashMap::values).map(Vec::len).sum()
-    }
-
-    /// Returns whether there is no entry.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -78,10 +82,12 @@ mod tests {
         index.add(&own, digest, key);
         assert_eq!(index.keys(&digest, &Scope::Namespace(Arc::clone(&own))), [key]);
         assert_eq!(index.keys(&digest, &Scope::All), [key]);
-        assert_eq!(index.keys(&digest, &Scope::Namespace(other)), []);
+        assert_eq!(index.keys(&digest, &Scope::Namespace(Arc::clone(&other))), []);
+        assert_eq!(index.first(&digest, &Scope::All), Some(key));
+        assert_eq!(index.first(&digest, &Scope::Namespace(other)), None);
         index.remove("other", &digest, &key);
-        assert_eq!(index.len(), 1, "and forgets none of them");
+        assert_eq!(index.count(), 1, "and forgets none of them");
         index.remove("own", &digest, &key);
-        assert!(index.is_empty() && index.namespaces.is_empty());
+        assert!(index.namespaces.is_empty());
     }
 }

@@ -36,6 +36,9 @@ pub(crate) const NAMESPACES_COUNTED_MAX: usize = 10_000;
 /// How often one request takes over from a leader that was cancelled before it gives up.
 pub(crate) const TAKEOVERS_MAX: usize = 3;
 
+/// How often one request sees another that led it refused for its quota before it gives up.
+pub(crate) const REFUSALS_MAX: usize = 10_000;
+
 /// How often one request reads the shared tier again because another holder had the lease.
 pub(crate) const LEASE_ROUNDS_MAX: usize = 3;
 

@@ -33,7 +33,7 @@ use crate::guarded_tier::GuardedTier;
 use crate::key::{Digest, Key};
 use crate::leader::Leader;
 use crate::lease::Lease;
-use crate::limits::{Limits, TAKEOVERS_MAX};
+use crate::limits::{Limits, REFUSALS_MAX, TAKEOVERS_MAX};
 use crate::outcome::{Outcome, Served, Timings};
 use crate::published::{Published, Role};
 use crate::result_stats::{Counters, RequestStats};
@@ -147,8 +147,8 @@ impl ResultCache {
                 return (Role::Leader, self.make_unkept(&request).await);
             }
             let key = request.key();
-            let mut refused = None;
-            for _ in 0..=TAKEOVERS_MAX {
+            let (mut takeovers, mut refusals) = (0, 0);
+            while takeovers <= TAKEOVERS_MAX && refusals <= REFUSALS_MAX {
                 if request.freshness != Freshness::Refresh
                     && let Some(entry) = self.look_in_memory(&key)
                 {
@@ -170,13 +170,13 @@ impl ResultCache {
                         return (role, Result::clone(&result));
                     }
                     Landing::Abandoned if is_only_if_cached => return (role, Err(not_cached())),
-                    Landing::Brought(result) => refused = result.as_ref().as_ref().err().cloned(),
-                    Landing::Abandoned => {}
+                    // Who was refused leads no more, so that these come to an end.
+                    Landing::Brought(result) if is_over_quota(&result) => refusals += 1,
+                    Landing::Brought(_) | Landing::Abandoned => takeovers += 1,
                 }
             }
             let message = "the generation was given up again and again";
-            let given_up = || Error::new(ErrorKind::Cancelled, message);
-            (Role::Follower, Err(refused.unwrap_or_else(given_up)))
+            (Role::Follower, Err(Error::new(ErrorKind::Cancelled, message)))
         }
         .boxed()
     }
@@ -273,6 +273,10 @@ impl Drop for Departure<'_> {
             self.cache.count(self.namespace, |stats| stats.count(outcome));
         }
     }
+}
+
+fn is_over_quota(result: &Result<Published>) -> bool {
+    matches!(result, Err(error) if matches!(error.kind(), ErrorKind::OverQuota { .. }))
 }
 
 fn not_cached() -> Error {

@@ -26,7 +26,8 @@ pub struct ResultStats {
     pub tiers: Vec<(&'static str, TierStats)>,
 }
 
-/// The counters of one namespace.
+/// The counters of one namespace. Those of its requests are exact; what leaves memory is noted
+/// right after it has left.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct NamespaceStats {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Extension;
 use axum::extract::{RawQuery, State as Extract};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use meshmemo::{Limits, RequestStats, Scope};
 
@@ -26,13 +26,11 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img
 struct Page<'a> {
     version: &'static str,
     scheme: &'static str,
+    /// Under which name the browser came.
     address: String,
     max_body: String,
-    signed_in: Option<&'a KeyRecord>,
-    /// Whether something is open to all, and something is not.
-    is_open: bool,
-    needs_key: bool,
-    may_generate: bool,
+    auth: Auth,
+    caller: &'a Caller,
     statistics: Option<Statistics>,
 }
 
@@ -66,6 +64,7 @@ pub(super) async fn page(
     Extract(state): Extract<Arc<State>>,
     Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Response {
     let auth = state.access.auth();
     let wants_to_sign_in = query.as_deref() == Some("sign-in") && caller.key().is_none();
@@ -75,12 +74,13 @@ pub(super) async fn page(
     let page = Page {
         version: env!("CARGO_PKG_VERSION"),
         scheme: state.scheme(),
-        address: state.address.to_string(),
+        address: headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok().map(str::to_owned))
+            .unwrap_or_else(|| state.address.to_string()),
         max_body: show_size(state.config.max_body_bytes),
-        signed_in: caller.key().map(|key| &key.record),
-        is_open: auth == Auth::Admin,
-        needs_key: auth == Auth::All,
-        may_generate: caller.may(Right::Generate),
+        auth,
+        caller: &caller,
         statistics: caller.may(Right::Read).then(|| Statistics::of(&state, &caller)),
     };
     html(StatusCode::OK, &page)
@@ -112,6 +112,29 @@ fn html(status: StatusCode, page: &impl Template) -> Response {
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
     (status, headers, page).into_response()
+}
+
+impl Page<'_> {
+    fn signed_in(&self) -> Option<&KeyRecord> {
+        self.caller.key().map(|key| &key.record)
+    }
+
+    /// Returns whether there is more to be seen with a key.
+    fn offers_sign_in(&self) -> bool {
+        self.auth == Auth::Admin && self.signed_in().is_none()
+    }
+
+    fn needs_key(&self) -> bool {
+        self.auth == Auth::All
+    }
+
+    fn may_generate(&self) -> bool {
+        self.caller.may(Right::Generate)
+    }
+
+    fn may_observe(&self) -> bool {
+        self.caller.may(Right::Observe)
+    }
 }
 
 impl Statistics {

@@ -87,11 +87,11 @@ impl Budget {
 
     pub(super) fn give_back(&mut self, namespace: &str, bytes: u64) {
         self.reserved -= bytes;
-        if let Some(reserved) = self.reserved_of.get_mut(namespace) {
-            *reserved -= bytes;
-            if *reserved == 0 {
-                self.reserved_of.remove(namespace);
-            }
+        let reserved = self.reserved_of.get_mut(namespace);
+        let reserved = reserved.expect("what is given back was reserved");
+        *reserved -= bytes;
+        if *reserved == 0 {
+            self.reserved_of.remove(namespace);
         }
     }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshmemo::{
-    Cause, Charge, Departed, Digest, DigestIndex, ExactLru, Key, Limits, Listed, Scope, Selector,
-    SlotIndex, Ticket, Usage,
+    Cause, Charge, Departed, Digest, DigestIndex, ExactLru, Key, Limits, Listed, Put, Scope,
+    Selector, SlotIndex, Ticket, Usage,
 };
 
 use super::budget::{Budget, Waste};
@@ -80,7 +80,7 @@ impl Index {
         wall: Duration,
     ) -> Option<Name> {
         self.expire(wall);
-        let key = *self.digests.keys(digest, scope).first()?;
+        let key = self.digests.first(digest, scope)?;
         self.use_key(&key, wall)
     }
 
@@ -138,17 +138,19 @@ impl Index {
     /// Returns the file of the entry that it replaced, which is to be unlinked.
     ///
     /// # Errors
-    /// The entry, if it was removed while it was on its way, or is more by now than its namespace may
-    /// have.
+    /// Why it does not come in: it was removed while it was on its way, or is more by now than its
+    /// namespace may have.
     pub(super) fn commit(
         &mut self,
         kept: Kept,
         ticket: &Ticket,
         wall: Duration,
-    ) -> Result<Option<Waste>, Kept> {
-        let is_beyond = kept.allocated > self.share(&kept.summary.namespace);
-        if !ticket.is_valid() || kept.name.generation < self.epoch || is_beyond {
-            return Err(kept);
+    ) -> Result<Option<Waste>, Put> {
+        if !ticket.is_valid() || kept.name.generation < self.epoch {
+            return Err(Put::Invalidated);
+        }
+        if kept.allocated > self.share(&kept.summary.namespace) {
+            return Err(Put::TooLarge);
         }
         self.expire(wall);
         let replaced = self.take_out(&kept.name.key, Cause::Replaced);
@@ -180,7 +182,8 @@ impl Index {
         self.is_dirty = true;
     }
 
-    /// Takes in a file that was found, unless it was cleared or a higher generation is in.
+    /// Takes in a file that was found, unless it was cleared, a higher generation is in, or it is more
+    /// than its namespace may have.
     fn adopt_one(&mut self, kept: Kept, wall: Duration) {
         let present = self.find(&kept.name.key).map(|at| self.lru.slot(at).item.name);
         match present {
@@ -191,13 +194,17 @@ impl Index {
             }
             _ => {}
         }
-        let is_beyond = kept.allocated > self.share(&kept.summary.namespace);
-        if kept.name.generation < self.epoch || is_beyond {
+        if kept.name.generation < self.epoch {
             self.budget.discard(kept.waste());
             return;
         }
+        // What it has replaced is out of date, also where there is no room for it any more.
         if let Some(replaced) = self.take_out(&kept.name.key, Cause::Replaced) {
             self.budget.discard(replaced.waste());
+        }
+        if kept.allocated > self.share(&kept.summary.namespace) {
+            self.budget.discard(kept.waste());
+            return;
         }
         self.take_in(kept, wall);
     }
@@ -343,7 +350,7 @@ impl Index {
         self.lru.validate();
         let kept: Vec<_> = self.lru.iter().map(|(_, slot)| &slot.item).collect();
         assert_eq!(self.lru.bytes(), kept.iter().map(|kept| kept.allocated).sum::<u64>());
-        assert_eq!(self.digests.len(), kept.len());
+        assert_eq!(self.digests.count(), kept.len());
         for kept in kept {
             let scope = Scope::Namespace(Arc::clone(&kept.summary.namespace));
             assert!(self.digests.keys(&kept.name.digest, &scope).contains(&kept.name.key));

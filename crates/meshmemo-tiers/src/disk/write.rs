@@ -137,7 +137,10 @@ impl Inner {
             last_used: wall,
         };
         let committed = self.index.lock().commit(kept, ticket, wall);
-        let Ok(replaced) = committed else { return Ok(Put::Invalidated) };
+        let replaced = match committed {
+            Ok(replaced) => replaced,
+            Err(put) => return Ok(put),
+        };
         draft.keep();
         self.room.notify_all();
         // Still in its turn, or a removal could answer before it is gone. If it can not be
@@ -223,7 +226,9 @@ impl Drop for Draft<'_> {
             }),
         };
         let mut index = disk.index.lock();
-        index.budget.give_back(&self.namespace, allocated);
+        if allocated > 0 {
+            index.budget.give_back(&self.namespace, allocated);
+        }
         if let Err(error) = removed {
             tracing::warn!(%error, "a file that was given up stays for now");
             // The housekeeper tries again; until then its bytes are counted.

@@ -296,8 +296,8 @@ impl<T> ExactLru<T> {
         if self.limits.max_entries == 0 {
             return Err(NoRoom::Entries);
         }
-        let share_bytes = charge.namespace.as_ref().and_then(|it| self.holding(it).share_bytes);
-        let max_bytes = share_bytes.unwrap_or(u64::MAX).min(self.limits.max_bytes);
+        let holding = charge.namespace.as_ref().map(|it| self.holding(it)).unwrap_or_default();
+        let max_bytes = holding.max_bytes(self.limits.max_bytes);
         if charge.bytes > max_bytes {
             return Err(NoRoom::Bytes { max_bytes });
         }
@@ -423,5 +423,80 @@ mod tests {
         memory.insert(2, "b", charge(u64::MAX), Duration::ZERO, &mut departed).unwrap();
         memory.validate();
         assert_eq!(departed, [("a", Cause::SizeBytes)]);
+    }
+
+    /// What a list in the order of use, the oldest first, says that there is.
+    #[derive(Default)]
+    struct Plain {
+        items: Vec<(u32, usize, u64)>,
+        shares: [Option<u64>; 3],
+    }
+
+    const NAMES: [&str; 3] = ["a", "b", "c"];
+    const MAX_BYTES: u64 = 100;
+
+    impl Plain {
+        fn bytes(&self, of: Option<usize>) -> u64 {
+            let is_of = |it: &&(u32, usize, u64)| of.is_none_or(|of| it.1 == of);
+            self.items.iter().filter(is_of).map(|it| it.2).sum()
+        }
+
+        /// Removes the oldest of a namespace, or of all, until no more than this is left.
+        fn shrink(&mut self, of: Option<usize>, max_bytes: u64) {
+            while self.bytes(of) > max_bytes {
+                let oldest = self.items.iter().position(|it| of.is_none_or(|of| it.1 == of));
+                self.items.remove(oldest.unwrap());
+            }
+        }
+
+        fn insert(&mut self, item: u32, of: usize, bytes: u64) {
+            let share = self.shares[of].unwrap_or(u64::MAX);
+            if bytes <= share.min(MAX_BYTES) {
+                self.shrink(Some(of), share.saturating_sub(bytes));
+                self.shrink(None, MAX_BYTES - bytes);
+                self.items.push((item, of, bytes));
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn shares_hold_and_the_order_is_that_of_a_plain_list(
+            steps in proptest::collection::vec((0..4_u8, 0..3_usize, 0..60_u64), 1..80)
+        ) {
+            let mut memory = ExactLru::new(Limits { max_bytes: MAX_BYTES, ..Limits::UNLIMITED });
+            let (mut plain, mut departed) = (Plain::default(), Vec::new());
+            for (number, (step, whose, bytes)) in steps.into_iter().enumerate() {
+                let item = u32::try_from(number).unwrap();
+                match step {
+                    0 | 1 => {
+                        let charge = of(NAMES[whose], bytes);
+                        let _refused =
+                            memory.insert(item.into(), item, charge, Duration::ZERO, &mut departed);
+                        plain.insert(item, whose, bytes);
+                    }
+                    2 if !plain.items.is_empty() => {
+                        let at = usize::try_from(bytes).unwrap() % plain.items.len();
+                        let used = plain.items.remove(at);
+                        let (index, _) = memory.candidates(used.0.into()).next().unwrap();
+                        memory.touch(index);
+                        plain.items.push(used);
+                    }
+                    _ => {
+                        plain.shares[whose] = (bytes < 50).then_some(bytes);
+                        let named = NAMES.iter().zip(plain.shares);
+                        let shares = named.filter_map(|(name, it)| Some(((*name).into(), it?)));
+                        memory.set_shares(&shares.collect(), &mut departed);
+                        if let Some(share) = plain.shares[whose] {
+                            plain.shrink(Some(whose), share);
+                        }
+                    }
+                }
+                memory.validate();
+                let mut wanted: Vec<_> = plain.items.iter().map(|it| it.0).collect();
+                wanted.reverse();
+                proptest::prop_assert_eq!(order(&memory), wanted);
+            }
+        }
     }
 }

@@ -26,6 +26,13 @@ pub struct Holding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place(usize);
 
+impl Holding {
+    /// Returns what they may weigh together where all may weigh `max_bytes`.
+    pub fn max_bytes(&self, max_bytes: u64) -> u64 {
+        self.share_bytes.unwrap_or(u64::MAX).min(max_bytes)
+    }
+}
+
 #[derive(Debug)]
 struct Namespace {
     name: Arc<str>,

@@ -38,6 +38,10 @@ impl ResultCache {
     pub fn reset_stats(&self) {
         self.inner.memory.reset_stats();
         self.inner.tiers.iter().for_each(|tier| tier.reset_stats());
-        *self.inner.counters.lock() = Counters::default();
+        let mut counters = Counters::default();
+        for (name, holding) in self.inner.memory.namespaces() {
+            counters.see_bytes(&name, holding.bytes);
+        }
+        *self.inner.counters.lock() = counters;
     }
 }

@@ -1,7 +1,8 @@
 //! Bringing entries of lower tiers into memory before they are asked for.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::ResultCache;
 use crate::entry::Stored;
@@ -71,11 +72,17 @@ impl ResultCache {
         recent.sort_by_key(|listing| Reverse(listing.last_used));
         let wide = |limit: u64| limit.saturating_mul(CHOICE);
         let choice = wide(u64::try_from(count).unwrap_or(u64::MAX));
-        let mut chosen = within(recent, choice, wide(bytes));
+        let mut chosen = within(recent, choice, wide(bytes), |name| wide(self.room_of(name)));
         chosen.sort_by_key(|listing| Reverse(value(listing)));
-        let mut chosen = within(chosen, u64::try_from(count).unwrap_or(u64::MAX), bytes);
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        let mut chosen = within(chosen, count, bytes, |name| self.room_of(name));
         chosen.reverse();
         chosen.into_iter().map(|listing| listing.summary.key).collect()
+    }
+
+    /// Returns what the entries of a namespace may weigh together in memory.
+    fn room_of(&self, namespace: &str) -> u64 {
+        self.inner.memory.holding(namespace).max_bytes(u64::MAX)
     }
 
     /// Brings one entry into memory; returns its bytes, or nothing if it did not come.
@@ -98,15 +105,26 @@ impl ResultCache {
     }
 }
 
-/// Takes from the beginning what stays within both limits; what does not fit is passed over.
-fn within(listings: Vec<Listing>, count: u64, bytes: u64) -> Vec<Listing> {
+/// Takes from the beginning what stays within both limits, and within those of each namespace; what
+/// does not fit is passed over.
+fn within(
+    listings: Vec<Listing>,
+    count: u64,
+    bytes: u64,
+    bytes_of: impl Fn(&str) -> u64,
+) -> Vec<Listing> {
     let (mut count_left, mut bytes_left) = (count, bytes);
+    let mut bytes_left_of: HashMap<Arc<str>, u64> = HashMap::new();
     let mut taken = Vec::new();
     for listing in listings {
         let size_bytes = listing.summary.size_bytes;
-        if count_left > 0 && size_bytes <= bytes_left {
+        let namespace = &listing.summary.namespace;
+        let own_left =
+            bytes_left_of.entry(Arc::clone(namespace)).or_insert_with(|| bytes_of(namespace));
+        if count_left > 0 && size_bytes <= bytes_left.min(*own_left) {
             count_left -= 1;
             bytes_left -= size_bytes;
+            *own_left -= size_bytes;
             taken.push(listing);
         }
     }

@@ -68,7 +68,7 @@ async fn counters_are_each_namespaces_own_and_add_up() {
     assert_eq!((total.hits(), total.misses, total.generations), (1, 2, 2));
     assert_eq!(cache.namespaces().iter().map(|it| &**it).collect::<Vec<_>>(), ["a", "b"]);
     cache.reset_stats();
-    assert_eq!(of("a"), (0, 0, 100, 0));
+    assert_eq!(of("a"), (0, 0, 100, 100));
 }
 
 #[tokio::test]
@@ -126,4 +126,32 @@ async fn all_who_are_over_their_quota_are_told_so() {
     for answer in join_all(requests).await {
         assert_eq!(answer.unwrap_err().kind(), over);
     }
+}
+
+/// An admitted request came away empty after four others had been refused before it.
+#[tokio::test]
+async fn however_many_are_over_their_quota_who_is_not_gets_its_model() {
+    let cache = cache();
+    let over = ErrorKind::OverQuota { retry_after: Duration::from_secs(1) };
+    let refused = Arc::new(Script { failure: Some(over), ..Script::new(100) });
+    let admitted = Arc::new(Script::new(100));
+    let mut asked = (0..20).map(|_| &refused).collect::<Vec<_>>();
+    asked.push(&admitted);
+    let requests = asked.iter().map(|script| cache.get_or_generate(request_of("a", "cup", script)));
+    let mut answers = join_all(requests).await;
+    assert!(answers.pop().unwrap().is_ok());
+    assert_eq!(admitted.generations(), 1);
+}
+
+#[tokio::test]
+async fn warming_keeps_to_the_shares() {
+    let (cache, script) = (cache(), Arc::new(Script::new(100)));
+    for (namespace, name) in [("a", "1"), ("a", "2"), ("a", "3"), ("b", "4")] {
+        cache.get_or_generate(request_of(namespace, name, &script)).await.unwrap();
+    }
+    cache.remove_from(meshmemo::Selector::All, |tier| tier == "memory").await;
+    cache.set_shares(&HashMap::from([("a".into(), 150)]));
+    let warmed = cache.warm(meshmemo::Warm::Top(10)).await;
+    assert_eq!((warmed.loaded, warmed.bytes), (2, 200), "one of `a`, and what `b` has");
+    assert_eq!(cache.stats().memory.evictions(), 0);
 }

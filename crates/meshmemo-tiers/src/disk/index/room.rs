@@ -73,7 +73,7 @@ impl Index {
     }
 
     pub(super) fn share(&self, namespace: &str) -> u64 {
-        self.holding(namespace).share_bytes.unwrap_or(u64::MAX)
+        self.holding(namespace).max_bytes(u64::MAX)
     }
 
     pub(super) fn taken(&self) -> u64 {
