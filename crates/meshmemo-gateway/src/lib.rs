@@ -5,6 +5,7 @@
 //! [`Generation`](meshmemo::Generation).
 #![forbid(unsafe_code)]
 
+mod places;
 mod queue;
 mod quota;
 mod relief;

@@ -1,13 +1,13 @@
 //! The bounded line in front of a backend: first come, first served.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use meshmemo::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::quota::{PlaceQuota, Taken};
+use crate::places::{Places, Taken};
 
 /// The least and the most that a caller is told to wait before it tries again.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
@@ -18,8 +18,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_mins(2);
 pub struct Queue {
     gate: Arc<Semaphore>,
     concurrency: usize,
-    waiting: AtomicUsize,
-    waiting_max: usize,
+    waiting: Arc<Places>,
     /// How long the last piece of work took: what a caller who is sent away is told.
     last_work_ms: AtomicU64,
 }
@@ -37,10 +36,17 @@ impl Queue {
         Self {
             gate: Arc::new(Semaphore::new(concurrency)),
             concurrency,
-            waiting: AtomicUsize::new(0),
-            waiting_max,
+            waiting: Arc::new(Places::new(waiting_max)),
             last_work_ms: AtomicU64::new(0),
         }
+    }
+
+    /// Waits for a turn. Dropping the future leaves the line.
+    ///
+    /// # Errors
+    /// `Busy` if the line is full, with an estimate of when a place will be free.
+    pub async fn enter(&self) -> Result<Place> {
+        self.enter_within(None).await
     }
 
     /// Waits for a turn of somebody with this quota, or with none. Dropping the future leaves the
@@ -49,12 +55,12 @@ impl Queue {
     /// # Errors
     /// `OverQuota` if the quota is used up, `Busy` if the line is full, each with an estimate of when
     /// a place will be free.
-    pub async fn enter(&self, quota: Option<&Arc<PlaceQuota>>) -> Result<Place> {
+    pub(crate) async fn enter_within(&self, quota: Option<&Arc<Places>>) -> Result<Place> {
         let taken = quota.map(|quota| quota.take().ok_or_else(|| self.over(quota))).transpose()?;
         if let Ok(permit) = Arc::clone(&self.gate).try_acquire_owned() {
             return Ok(Place { _permit: permit, _taken: taken });
         }
-        let _waiting = Waiting::join(&self.waiting, self.waiting_max).ok_or_else(|| self.full())?;
+        let _waiting = self.waiting.take().ok_or_else(|| self.full())?;
         let permit = Arc::clone(&self.gate).acquire_owned().await;
         Ok(Place { _permit: permit.expect("the gate is never closed"), _taken: taken })
     }
@@ -67,7 +73,7 @@ impl Queue {
 
     /// Returns how many wait.
     pub fn depth(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.waiting.taken()
     }
 
     /// Returns how many work.
@@ -75,18 +81,19 @@ impl Queue {
         self.concurrency - self.gate.available_permits()
     }
 
-    fn over(&self, quota: &PlaceQuota) -> Error {
-        let places_max = quota.places_max();
+    fn over(&self, quota: &Places) -> Error {
+        let places_max = quota.max();
         let message =
             format!("all {places_max} places of the queue that this key may take are taken");
         Error::new(ErrorKind::OverQuota { retry_after: self.retry_after(1) }, message)
     }
 
     fn full(&self) -> Error {
-        let retry_after = self.retry_after(self.waiting_max / self.concurrency.max(1));
+        let retry_after = self.retry_after(self.waiting.max() / self.concurrency.max(1));
         let message = format!(
             "the backend is busy: {} generations are running and {} are waiting",
-            self.concurrency, self.waiting_max
+            self.concurrency,
+            self.waiting.max()
         );
         Error::new(ErrorKind::Busy { retry_after }, message)
     }
@@ -99,24 +106,6 @@ impl Queue {
     }
 }
 
-/// A place in the line.
-struct Waiting<'a> {
-    waiting: &'a AtomicUsize,
-}
-
-impl<'a> Waiting<'a> {
-    fn join(waiting: &'a AtomicUsize, waiting_max: usize) -> Option<Self> {
-        let place = Self { waiting };
-        (waiting.fetch_add(1, Ordering::AcqRel) < waiting_max).then_some(place)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.waiting.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
@@ -126,11 +115,11 @@ mod tests {
     #[tokio::test]
     async fn the_line_is_bounded_and_first_come_is_first_served() {
         let queue = Queue::new(1, 2);
-        let working = queue.enter(None).await.unwrap();
-        let (mut first, mut second) = (Box::pin(queue.enter(None)), Box::pin(queue.enter(None)));
+        let working = queue.enter().await.unwrap();
+        let (mut first, mut second) = (Box::pin(queue.enter()), Box::pin(queue.enter()));
         assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
         assert_eq!((queue.working(), queue.depth()), (1, 2));
-        let refused = queue.enter(None).await.unwrap_err();
+        let refused = queue.enter().await.unwrap_err();
         assert!(
             matches!(refused.kind(), ErrorKind::Busy { retry_after } if !retry_after.is_zero())
         );
@@ -145,34 +134,37 @@ mod tests {
     #[tokio::test]
     async fn who_leaves_the_line_frees_a_place() {
         let queue = Queue::new(1, 1);
-        let _working = queue.enter(None).await.unwrap();
-        let mut leaving = Box::pin(queue.enter(None));
+        let _working = queue.enter().await.unwrap();
+        let mut leaving = Box::pin(queue.enter());
         assert!((&mut leaving).now_or_never().is_none());
         drop(leaving);
         assert_eq!(queue.depth(), 0);
-        assert!(queue.enter(None).now_or_never().is_none(), "the next one may wait");
+        assert!(queue.enter().now_or_never().is_none(), "the next one may wait");
     }
 
     #[tokio::test]
     async fn without_a_line_a_second_caller_is_sent_away() {
         let queue = Queue::new(1, 0);
-        let _working = queue.enter(None).await.unwrap();
-        assert!(queue.enter(None).await.is_err());
+        let _working = queue.enter().await.unwrap();
+        assert!(queue.enter().await.is_err());
     }
 
     #[tokio::test]
     async fn a_quota_bounds_what_one_takes_and_leaves_the_line_to_others() {
-        let (queue, quota) = (Queue::new(1, 10), Arc::new(PlaceQuota::new(2)));
-        let working = queue.enter(Some(&quota)).await.unwrap();
-        let mut waiting = Box::pin(queue.enter(Some(&quota)));
+        let (queue, quota) = (Queue::new(1, 10), Arc::new(Places::new(2)));
+        let working = queue.enter_within(Some(&quota)).await.unwrap();
+        let mut waiting = Box::pin(queue.enter_within(Some(&quota)));
         assert!((&mut waiting).now_or_never().is_none());
-        let refused = queue.enter(Some(&quota)).await.unwrap_err();
+        let refused = queue.enter_within(Some(&quota)).await.unwrap_err();
         assert!(matches!(refused.kind(), ErrorKind::OverQuota { .. }), "{refused}");
-        assert!(queue.enter(None).now_or_never().is_none(), "others may wait");
+        assert!(queue.enter().now_or_never().is_none(), "others may wait");
         drop(waiting);
-        quota.set_places_max(1);
-        assert!(queue.enter(Some(&quota)).await.is_err(), "a lower quota holds at once");
+        quota.set_max(1);
+        assert!(queue.enter_within(Some(&quota)).await.is_err(), "a lower quota holds at once");
         drop(working);
-        assert!(queue.enter(Some(&quota)).await.is_ok(), "what is given back is there again");
+        assert!(
+            queue.enter_within(Some(&quota)).await.is_ok(),
+            "what is given back is there again"
+        );
     }
 }

@@ -1,47 +1,28 @@
-//! How much of a line one caller may take.
+//! How much of the lines in front of backends one caller may take.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many places in the lines of backends one caller may have at a time, working or waiting.
+use crate::places::Places;
+
+/// How many generations of one caller may run or wait at a time, and how many conversions of models
+/// to other formats; each for itself, as they wait in lines of their own.
 #[derive(Debug)]
 pub struct PlaceQuota {
-    taken: AtomicUsize,
-    places_max: AtomicUsize,
-}
-
-/// One of a caller's places; dropping it gives it back.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    quota: Arc<PlaceQuota>,
+    pub(crate) generations: Arc<Places>,
+    pub(crate) derivations: Arc<Places>,
 }
 
 impl PlaceQuota {
-    /// Allows so many places.
-    pub fn new(places_max: usize) -> Self {
-        Self { taken: AtomicUsize::new(0), places_max: AtomicUsize::new(places_max) }
-    }
-
-    /// Returns how many places are allowed.
-    pub fn places_max(&self) -> usize {
-        self.places_max.load(Ordering::Relaxed)
+    /// Allows so many places of each kind; `None` is as many as there are.
+    pub fn new(places_max: Option<usize>) -> Self {
+        let places = || Arc::new(Places::new(places_max.unwrap_or(usize::MAX)));
+        Self { generations: places(), derivations: places() }
     }
 
     /// Allows so many places from now on; those that are taken stay.
-    pub fn set_places_max(&self, places_max: usize) {
-        self.places_max.store(places_max, Ordering::Relaxed);
-    }
-
-    /// Takes a place, if one is left.
-    pub(crate) fn take(self: &Arc<Self>) -> Option<Taken> {
-        let taken = Taken { quota: Arc::clone(self) };
-        let before = self.taken.fetch_add(1, Ordering::AcqRel);
-        (before < self.places_max()).then_some(taken)
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        self.quota.taken.fetch_sub(1, Ordering::AcqRel);
+    pub fn set_places_max(&self, places_max: Option<usize>) {
+        for places in [&self.generations, &self.derivations] {
+            places.set_max(places_max.unwrap_or(usize::MAX));
+        }
     }
 }

@@ -63,7 +63,8 @@ impl Relief {
 
     async fn generate(&self, work: &ReliefGeneration) -> Result<Generated> {
         let asked_at = self.clock.now();
-        let place = self.queue.enter(work.quota.as_ref()).await?;
+        let quota = work.quota.as_ref().map(|quota| &quota.generations);
+        let place = self.queue.enter_within(quota).await?;
         let begun_at = self.clock.now();
         let stop = StopOnDrop::default();
         let generated = spawn_blocking(work.job(place, Arc::clone(&stop.is_stopped)));
@@ -93,7 +94,8 @@ impl Relief {
         source: Bytes,
         format: Format,
     ) -> Result<Derived> {
-        let _place = self.derivations.enter(work.quota.as_ref()).await?;
+        let quota = work.quota.as_ref().map(|quota| &quota.derivations);
+        let _place = self.derivations.enter_within(quota).await?;
         let converted = spawn_blocking(move || mesh::convert(&source, format)).await;
         let failed = |source| {
             let message = format!("the {format} file could not be derived from the GLB");

@@ -47,7 +47,7 @@ async fn a_generation_that_takes_too_long_is_stopped_and_frees_its_place() {
     let error = bind(&backend, photo("astronaut.png"), 10).generate("glb").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BackendTimeout);
     // The next one gets the only place, so the work of the first has really ended.
-    let place = backend.queue().enter(None).await.unwrap();
+    let place = backend.queue().enter().await.unwrap();
     assert_eq!(backend.queue().working(), 1);
     drop(place);
     assert_eq!(backend.queue().working(), 0);

@@ -11,13 +11,13 @@ mod record;
 mod refusals;
 mod role;
 mod token;
-mod watched_file;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 pub use caller::{Caller, Who};
 pub use key_file::{KeyFile, read as read_key_file};
@@ -26,8 +26,8 @@ pub use record::{KeyRecord, NAME_FORM, every_namespace, is_name};
 pub use refusals::{Refusal, Refusals};
 pub use role::{Right, Role};
 pub use token::Token;
-pub(crate) use watched_file::WatchedFile;
 
+use crate::watched_file::{Look, WatchedFile};
 use keyring::Keyring;
 
 /// Who needs a key.
@@ -84,12 +84,13 @@ impl Access {
     /// The file can not be read, may be read by others, or is not what `meshmemo keys` writes.
     pub fn open(auth: Auth, path: Option<&Path>) -> Result<Self> {
         let file = path.map(|path| WatchedFile::new(path.to_path_buf()));
-        let keyring = match path {
-            Some(path) => Keyring::default().renewed(read_key_file(path)?),
-            None => Keyring::default(),
-        };
-        let held = RwLock::new(Held { keyring: Arc::new(keyring), trouble: None });
-        Ok(Self { auth, file, held, refusals: Refusals::default() })
+        let mut held = Held::default();
+        if let Some(file) = &file {
+            let look = file.look();
+            held.keyring = Arc::new(Keyring::default().renewed(read_key_file(file.path())?));
+            file.note_read(look);
+        }
+        Ok(Self { auth, file, held: RwLock::new(held), refusals: Refusals::default() })
     }
 
     /// Returns who needs a key.
@@ -128,28 +129,70 @@ impl Access {
         self.file.as_ref().map(|file| file.path().to_path_buf())
     }
 
-    /// Reads the keys again if their file has changed; returns whether others hold now. Of a file that
-    /// is not good nothing is taken: the keys that were read before go on to hold.
-    pub fn renew(&self) -> bool {
-        let Some(file) = self.file.as_ref().filter(|file| file.has_changed()) else { return false };
-        let read = read_key_file(file.path()).context("the API keys can not be read again");
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        match read {
-            Ok(records) => {
-                let keyring = Arc::new(held.keyring.renewed(records));
-                tracing::info!(keys = keyring.len(), "the API keys were read again");
-                *held = Held { keyring, trouble: None };
-                true
-            }
+    /// Reads the keys again if their file has changed by this wall time. The shares of the new keys are
+    /// applied before any of them holds. Of a file that is not good nothing is taken: the keys that
+    /// were read before go on to hold, and it is tried again.
+    pub fn renew(&self, wall: Duration, apply: impl FnOnce(&HashMap<Arc<str>, u64>)) {
+        let Some(file) = &self.file else { return };
+        let look = file.look();
+        if !file.is_unread(look.as_ref(), wall) {
+            return;
+        }
+        match read_key_file(file.path()) {
+            Ok(records) => self.take_over(records, look, apply),
             Err(error) => {
-                tracing::error!("{error:#}: those that were read before hold");
-                held.trouble = Some("the API keys can not be read again".to_owned());
-                false
+                let trouble = format!("the API keys can not be read again: {error:#}");
+                if self.set_trouble(Some(trouble.clone())) {
+                    tracing::error!("{trouble}; those that were read before hold");
+                }
             }
         }
     }
 
+    fn take_over(
+        &self,
+        records: Vec<KeyRecord>,
+        look: Option<Look>,
+        apply: impl FnOnce(&HashMap<Arc<str>, u64>),
+    ) {
+        let before = self.keyring();
+        let keyring = Arc::new(before.renewed(records));
+        apply(&keyring.shares());
+        self.held.write().unwrap_or_else(PoisonError::into_inner).keyring = Arc::clone(&keyring);
+        self.set_trouble(None);
+        if let Some(file) = &self.file {
+            file.note_read(look);
+        }
+        note_changes(&before, &keyring);
+    }
+
+    /// Returns whether the trouble is another one than before.
+    fn set_trouble(&self, trouble: Option<String>) -> bool {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = held.trouble != trouble;
+        held.trouble = trouble;
+        is_new
+    }
+
     fn keyring(&self) -> Arc<Keyring> {
         Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner).keyring)
+    }
+}
+
+/// Tells which keys hold now that did not, and which do no more, or with other rights.
+fn note_changes(before: &Keyring, after: &Keyring) {
+    let note = |action: &str, record: &KeyRecord| {
+        let KeyRecord { name, id, role, namespace, .. } = record;
+        tracing::info!(target: "meshmemo::audit", action, name, id, %role, namespace, "audit");
+    };
+    for (id, key) in after.keys() {
+        match before.record(id) {
+            None => note("key added", &key.record),
+            Some(record) if *record != key.record => note("key changed", &key.record),
+            Some(_) => {}
+        }
+    }
+    for (_, key) in before.keys().filter(|(id, _)| after.record(id).is_none()) {
+        note("key revoked", &key.record);
     }
 }

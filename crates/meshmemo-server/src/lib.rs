@@ -14,5 +14,6 @@ mod limits;
 mod tasks;
 mod tls;
 pub mod units;
+mod watched_file;
 
 pub use tasks::Tasks;

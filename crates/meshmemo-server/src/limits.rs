@@ -11,6 +11,12 @@ pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may take to agree upon TLS.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How many connections from addresses that may not come are told so at a time; more are only closed.
+pub(crate) const SENT_AWAY_MAX: usize = 32;
+
+/// How long it may take to tell them.
+pub(crate) const SENT_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How often the files of keys and certificates are looked at for changes.
 pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 

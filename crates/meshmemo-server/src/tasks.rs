@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use meshmemo::{Error, ErrorKind, Result, Spawn};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 /// Runs tasks on a tokio runtime until it is closed; clones share it.
@@ -19,6 +20,21 @@ impl Tasks {
     /// Takes the current runtime. Panics outside of one.
     pub fn new() -> Self {
         Self { runtime: Handle::current(), tracker: TaskTracker::new() }
+    }
+
+    /// Starts a task whose result somebody waits for; it runs to its end whoever leaves.
+    ///
+    /// # Errors
+    /// `Shutdown` if it takes no more tasks.
+    pub fn start<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<JoinHandle<T>> {
+        if self.tracker.is_closed() {
+            let message = "the server is shutting down and takes no new work";
+            return Err(Error::new(ErrorKind::Shutdown, message));
+        }
+        Ok(self.tracker.spawn_on(task, &self.runtime))
     }
 
     /// Takes no more tasks, and waits for those that run; returns how many did not end in time.
@@ -52,12 +68,7 @@ impl Default for Tasks {
 
 impl Spawn for Tasks {
     fn spawn(&self, task: BoxFuture<'static, ()>) -> Result<()> {
-        if self.tracker.is_closed() {
-            let message = "the server is shutting down and takes no new work";
-            return Err(Error::new(ErrorKind::Shutdown, message));
-        }
-        self.tracker.spawn_on(task, &self.runtime);
-        Ok(())
+        self.start(task).map(drop)
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

@@ -1,7 +1,8 @@
 //! TLS: the server's certificate, read again when its files change.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustls::ServerConfig;
@@ -10,8 +11,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use crate::access::WatchedFile;
 use crate::config::TlsFiles;
+use crate::watched_file::WatchedFile;
 
 /// The first byte of a TLS connection: a handshake record.
 pub(crate) const HANDSHAKE: u8 = 22;
@@ -21,6 +22,8 @@ pub(crate) struct Tls {
     cert: WatchedFile,
     key: WatchedFile,
     config: RwLock<Arc<ServerConfig>>,
+    /// Why the files could not be read again; the certificate that was read before holds.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Tls {
@@ -31,8 +34,16 @@ impl Tls {
     pub(crate) fn open(files: &TlsFiles) -> Result<Self> {
         let (cert, key) =
             (WatchedFile::new(files.cert.clone()), WatchedFile::new(files.key.clone()));
+        let looks = (cert.look(), key.look());
         let config = RwLock::new(Arc::new(read(cert.path(), key.path())?));
-        Ok(Self { cert, key, config })
+        cert.note_read(looks.0);
+        key.note_read(looks.1);
+        Ok(Self { cert, key, config, trouble: Mutex::default() })
+    }
+
+    /// Returns why the certificate that holds now may be out of date.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns what turns a connection into one over TLS, with the certificate that holds now.
@@ -41,19 +52,33 @@ impl Tls {
         TlsAcceptor::from(Arc::clone(&config))
     }
 
-    /// Reads the files again if one of them has changed. Until both are good together, the
-    /// certificate that was read before goes on to hold.
-    pub(crate) fn renew(&self) {
-        let changed = [&self.cert, &self.key].map(WatchedFile::has_changed);
-        if !changed.contains(&true) {
+    /// Reads the files again if one of them has changed by this wall time. Until both are good
+    /// together, the certificate that was read before goes on to hold, and they are tried again.
+    pub(crate) fn renew(&self, wall: Duration) {
+        let (cert, key) = (self.cert.look(), self.key.look());
+        let is_unread =
+            self.cert.is_unread(cert.as_ref(), wall) || self.key.is_unread(key.as_ref(), wall);
+        if !is_unread {
             return;
         }
-        match read(self.cert.path(), self.key.path()) {
+        let trouble = match read(self.cert.path(), self.key.path()) {
             Ok(config) => {
                 *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
-                tracing::info!("the TLS certificate was read again");
+                self.cert.note_read(cert);
+                self.key.note_read(key);
+                None
             }
-            Err(error) => tracing::error!("{error:#}: the one that was read before holds"),
+            Err(error) => Some(format!("the TLS certificate can not be read again: {error:#}")),
+        };
+        let mut told = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *told != trouble;
+        told.clone_from(&trouble);
+        drop(told);
+        match trouble {
+            Some(trouble) if is_new => {
+                tracing::error!("{trouble}; the one that was read before holds");
+            }
+            _ => {}
         }
     }
 }

@@ -165,14 +165,20 @@ impl Disk {
     /// unlinked stays counted, and is tried again.
     pub async fn set_max_bytes(&self, max_bytes: u64) {
         self.inner.index.lock().set_max_bytes(max_bytes);
-        self.unlink_now().await;
+        let inner = Arc::clone(&self.inner);
+        let unlinked = blocking(move || {
+            inner.unlink_waste().map_err(|error| condition::failed("a file stays", error))
+        });
+        if let Err(error) = unlinked.await {
+            tracing::warn!(%error, "the disk takes more than its budget for now");
+        }
     }
 
     /// Sets what each namespace may take, in bytes of files, and evicts before it returns what is
-    /// more; a namespace that is not named may take everything.
-    pub async fn set_shares(&self, shares: &HashMap<Arc<str>, u64>) {
+    /// more; its files are unlinked soon after. A namespace that is not named may take everything.
+    pub fn set_shares(&self, shares: &HashMap<Arc<str>, u64>) {
         self.inner.index.lock().set_shares(shares);
-        self.unlink_now().await;
+        self.inner.bell.ring();
     }
 
     /// Returns what a namespace has, in bytes of files.
@@ -183,16 +189,6 @@ impl Disk {
     /// Lists the namespaces that have entries or a share, with what they have in bytes of files.
     pub fn namespaces(&self) -> Vec<(Arc<str>, Holding)> {
         self.inner.index.lock().namespaces()
-    }
-
-    async fn unlink_now(&self) {
-        let inner = Arc::clone(&self.inner);
-        let unlinked = blocking(move || {
-            inner.unlink_waste().map_err(|error| condition::failed("a file stays", error))
-        });
-        if let Err(error) = unlinked.await {
-            tracing::warn!(%error, "the disk takes more than its budget for now");
-        }
     }
 
     /// Recounts everything; panics where two books disagree or a reservation was forgotten.

@@ -60,7 +60,7 @@ impl Caller {
     /// Returns their quota of places in the queue.
     pub fn places(&self) -> Option<Arc<PlaceQuota>> {
         match &self.who {
-            Who::Key(key) => key.places(),
+            Who::Key(key) => Some(key.places()),
             Who::Anyone(_) => None,
         }
     }

@@ -23,13 +23,23 @@ struct Document {
     keys: Vec<KeyRecord>,
 }
 
-/// Reads a file of keys.
+/// Reads a file of keys, as a server does: it must be its own, or root's.
 ///
 /// # Errors
-/// It can not be read, others may read or write it, or it is not what `meshmemo keys` writes.
+/// It can not be read, others may read or change it, or it is not what `meshmemo keys` writes.
 pub fn read(path: &Path) -> Result<Vec<KeyRecord>> {
-    let file = File::open(path)
-        .with_context(|| format!("the file of API keys {} can not be read", path.display()))?;
+    check_owner(path)?;
+    read_anybodys(path)
+}
+
+/// Reads a file of keys whoever owns it, as root does who looks after the file of a service.
+fn read_anybodys(path: &Path) -> Result<Vec<KeyRecord>> {
+    let unreadable = || format!("the file of API keys {} can not be read", path.display());
+    // A pipe would be waited for.
+    if !path.metadata().with_context(unreadable)?.is_file() {
+        bail!("{} is no file", path.display());
+    }
+    let file = File::open(path).with_context(unreadable)?;
     check_mode(path, &file)?;
     let mut bytes = Vec::new();
     file.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
@@ -55,9 +65,6 @@ fn check_mode(path: &Path, file: &File) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     const OTHERS: u32 = 0o027;
     let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        bail!("{} is no file", path.display());
-    }
     let mode = metadata.mode() & 0o7777;
     if mode & OTHERS != 0 {
         let path = path.display();
@@ -68,6 +75,24 @@ fn check_mode(path: &Path, file: &File) -> Result<()> {
 
 #[cfg(not(unix))]
 fn check_mode(_: &Path, _: &File) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn check_owner(path: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let (owner, own) = (path.metadata().map(|it| it.uid()), nix::unistd::geteuid().as_raw());
+    match owner {
+        Ok(owner) if owner != 0 && owner != own => {
+            bail!("{} belongs to the user {owner}, who may change it", path.display())
+        }
+        // Who can not look at it can not read it either, and is told why then.
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn check_owner(_: &Path) -> Result<()> {
     Ok(())
 }
 
@@ -88,14 +113,18 @@ impl KeyFile {
     /// As [`read`]; or its directory is not there.
     pub fn take(path: &Path) -> Result<Self> {
         // What a link points to is changed, and not the link.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let path = match path.canonicalize() {
+            Ok(path) => path,
+            Err(_) if path.is_symlink() => bail!("{} is a link to nowhere", path.display()),
+            Err(_) => path.to_path_buf(),
+        };
         let directory = directory(&path);
         let turn = File::open(directory)
             .with_context(|| format!("the directory {} can not be opened", directory.display()))?;
         turn.lock().with_context(|| format!("{} can not be locked", directory.display()))?;
         let records = match path.metadata() {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            _ => read(&path)?,
+            _ => read_anybodys(&path)?,
         };
         Ok(Self { path, _turn: turn, records })
     }
@@ -119,6 +148,7 @@ impl KeyFile {
         let write = || -> std::io::Result<()> {
             let mut file = create_private(&part)?;
             file.write_all(&bytes)?;
+            keep_owner(&file, &self.path)?;
             file.sync_all()?;
             fs::rename(&part, &self.path)?;
             File::open(directory(&self.path))?.sync_all()
@@ -131,6 +161,27 @@ impl KeyFile {
 
 fn directory(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Gives a file the owner and the mode of the one whose place it takes: a server that could read
+/// that one must be able to read this one.
+#[cfg(unix)]
+fn keep_owner(file: &File, replaced: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let old = match replaced.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        metadata => metadata?,
+    };
+    let new = file.metadata()?;
+    if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+        std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()))?;
+    }
+    file.set_permissions(old.permissions())
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Makes a file that its owner alone may read; left-overs of a crash are replaced.

@@ -24,7 +24,7 @@ pub struct ApiKey {
     pub record: KeyRecord,
     hash: blake3::Hash,
     limiter: Option<Arc<Limiter>>,
-    places: Option<Arc<PlaceQuota>>,
+    places: Arc<PlaceQuota>,
 }
 
 /// What a key has left of its requests.
@@ -41,7 +41,8 @@ pub struct RateLimit {
 impl ApiKey {
     /// Makes the key of a record, going on with what it has used of its quotas under the one before.
     fn new(record: KeyRecord, before: Option<&Self>) -> Self {
-        let hash = blake3::Hash::from_hex(&record.hash).unwrap_or_else(|_| blake3::hash(b""));
+        let hash =
+            blake3::Hash::from_hex(&record.hash).expect("records are checked when they are read");
         let used = before.filter(|before| before.record.rpm == record.rpm);
         let limiter = match used {
             Some(used) => used.limiter.clone(),
@@ -52,14 +53,11 @@ impl ApiKey {
                 Arc::new(limiter)
             }),
         };
-        let places =
-            record.queue.map(|places_max| match before.and_then(|before| before.places.clone()) {
-                Some(places) => {
-                    places.set_places_max(places_max);
-                    places
-                }
-                None => Arc::new(PlaceQuota::new(places_max)),
-            });
+        let places = match before {
+            Some(before) => Arc::clone(&before.places),
+            None => Arc::new(PlaceQuota::new(record.queue)),
+        };
+        places.set_places_max(record.queue);
         Self { record, hash, limiter, places }
     }
 
@@ -72,8 +70,8 @@ impl ApiKey {
     }
 
     /// Returns its quota of places in the queue.
-    pub fn places(&self) -> Option<Arc<PlaceQuota>> {
-        self.places.clone()
+    pub fn places(&self) -> Arc<PlaceQuota> {
+        Arc::clone(&self.places)
     }
 
     /// Takes one of its requests.
@@ -129,6 +127,16 @@ impl Keyring {
         self.0.values().filter_map(share).collect()
     }
 
+    /// Lists the keys, by their ids.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&String, &Arc<ApiKey>)> {
+        self.0.iter()
+    }
+
+    /// Returns what is known of a key.
+    pub(super) fn record(&self, id: &str) -> Option<&KeyRecord> {
+        self.0.get(id).map(|key| &key.record)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -161,9 +169,9 @@ mod tests {
         assert_eq!(find(&keyring).take_request().unwrap().unwrap().remaining, 0);
         let refused = find(&keyring).take_request().unwrap_err();
         assert!(refused.remaining == 0 && refused.wait > Duration::ZERO, "{refused:?}");
-        let places = find(&keyring).places().unwrap();
+        let places = find(&keyring).places();
         let keyring = keyring.renewed(vec![KeyRecord { queue: Some(3), rpm: None, ..limited }]);
-        assert_eq!(places.places_max(), 3);
+        assert!(Arc::ptr_eq(&places, &find(&keyring).places()), "places that are taken stay so");
         assert_eq!(find(&keyring).take_request(), Ok(None));
     }
 }

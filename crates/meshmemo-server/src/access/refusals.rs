@@ -13,6 +13,8 @@ pub enum Refusal {
     Forbidden,
     /// The key has had its requests for now.
     RateLimit,
+    /// The key has as many generations under way as it may have.
+    Queue,
     /// A page from elsewhere may have sent it.
     Origin,
     /// The address is not one that may come.
@@ -21,11 +23,12 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::MissingKey,
         Self::WrongKey,
         Self::Forbidden,
         Self::RateLimit,
+        Self::Queue,
         Self::Origin,
         Self::Address,
     ];
@@ -37,6 +40,7 @@ impl Refusal {
             Self::WrongKey => "wrong-key",
             Self::Forbidden => "forbidden",
             Self::RateLimit => "rate-limit",
+            Self::Queue => "queue",
             Self::Origin => "origin",
             Self::Address => "address",
         }

@@ -1,5 +1,6 @@
 //! The settings that say who may ask, and how.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -7,7 +8,8 @@ use axum::http::HeaderValue;
 use ipnet::IpNet;
 
 use super::Resolved;
-use crate::access::Auth;
+use crate::access::{Access, Auth};
+use crate::tls::Tls;
 
 /// Who may ask for what, and how.
 #[derive(Debug, Clone)]
@@ -35,10 +37,6 @@ pub struct TlsFiles {
 
 impl AccessConfig {
     pub(super) fn read(resolved: &Resolved) -> Result<Self> {
-        let file = |name| match resolved.text(name) {
-            "" | "off" => None,
-            path => Some(PathBuf::from(path)),
-        };
         let api_keys = resolved.api_keys();
         let auth: Auth =
             resolved.check("auth", "`all`, `admin` or `none`", |it| it.parse().ok())?;
@@ -49,7 +47,7 @@ impl AccessConfig {
                 resolved.source("auth")
             );
         }
-        let tls = match (file("tls_cert"), file("tls_key")) {
+        let tls = match (resolved.file("tls_cert"), resolved.file("tls_key")) {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
             (Some(_), None) => bail!("`tls_cert` is given without `tls_key`"),
@@ -63,6 +61,18 @@ impl AccessConfig {
     }
 }
 
+impl AccessConfig {
+    /// Reads the files that are named, and forgets what is in them.
+    ///
+    /// # Errors
+    /// One can not be read, or is not what it should be.
+    pub(crate) fn check_files(&self) -> Result<()> {
+        Access::open(self.auth, self.api_keys.as_deref())?;
+        self.tls.as_ref().map(Tls::open).transpose()?;
+        Ok(())
+    }
+}
+
 /// Reads what stands between commas; nothing, if any of it can not be read.
 fn list<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     match text.trim() {
@@ -72,7 +82,8 @@ fn list<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
 }
 
 fn network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse().ok().map(|address: std::net::IpAddr| address.into()))
+    let address = || text.parse().ok().map(|address: IpAddr| address.to_canonical().into());
+    text.parse().ok().or_else(address)
 }
 
 /// Reads an origin as browsers write it.

@@ -78,7 +78,7 @@ impl Resolved {
 
     /// Says who needs a key where nobody has: everybody, where there are keys.
     fn with_auth(mut self) -> Self {
-        let auth = if self.text("api_keys") == "off" { "none" } else { "all" };
+        let auth = if self.api_keys().is_none() { "none" } else { "all" };
         if let Some((value, Source::Default)) = self.settings.get_mut("auth") {
             auth.clone_into(value);
         }
@@ -92,7 +92,12 @@ impl Resolved {
 
     /// Returns the file of API keys, if there is one.
     pub fn api_keys(&self) -> Option<PathBuf> {
-        match self.text("api_keys") {
+        self.file("api_keys")
+    }
+
+    /// Returns the file that a setting names, unless it is off.
+    pub(super) fn file(&self, name: &str) -> Option<PathBuf> {
+        match self.text(name) {
             "" | "off" => None,
             path => Some(PathBuf::from(path)),
         }

@@ -6,16 +6,17 @@ use axum::Extension;
 use axum::extract::{Request as HttpRequest, State as Extract};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use meshmemo::{Freshness, Outcome, Removed};
+use meshmemo::{Error, ErrorKind, Freshness, Outcome, Removed, Request, Served};
 use meshmemo_gateway::{Asked, ReliefGeneration};
 
 use super::answer::{Generated, answer};
 use super::audit;
+use super::change::carry_out;
 use super::guard::may_not;
 use super::problem::Problem;
 use super::state::State;
 use super::upload::Upload;
-use crate::access::{Caller, Right};
+use crate::access::{Caller, Refusal, Right};
 
 /// Generates a model of a photo, or answers from the cache.
 ///
@@ -63,7 +64,7 @@ pub(super) async fn generate(
     request: HttpRequest,
 ) -> Result<Response, Problem> {
     let asked = freshness(request.headers());
-    check_freshness(&caller, asked)?;
+    check_freshness(&state, &caller, asked)?;
     let freshness = state.freshness(asked);
     let upload = Upload::read(&state, request).await?;
     let started_at = state.clock.now();
@@ -76,18 +77,43 @@ pub(super) async fn generate(
     let request = generation.within(caller.places()).into_request(asked);
     let key_took = state.clock.now().saturating_sub(started_at);
     let key = request.key();
-    let served = state.cache.get_or_generate(request).await?;
-    if freshness == Freshness::Refresh && served.outcome == (Outcome::Bypass { is_stored: true }) {
-        let bytes = served.stored.meta().size_bytes;
-        audit::note(&caller, "regenerate", Removed { entries: 1, bytes });
-    }
+    let served = match freshness {
+        Freshness::Refresh => regenerate(&state, caller, request).await?,
+        _ => state.cache.get_or_generate(request).await,
+    };
+    let served = served.inspect_err(|error| {
+        if matches!(error.kind(), ErrorKind::OverQuota { .. }) {
+            state.access.refusals.count(Refusal::Queue);
+        }
+    })?;
     answer(&state, Generated { served, key, key_took, label, format }).await
 }
 
+/// Replaces what is cached, which is a change.
+async fn regenerate(
+    state: &State,
+    caller: Caller,
+    request: Request,
+) -> Result<Result<Served, Error>, Problem> {
+    let cache = state.cache.clone();
+    let action = format!("regenerate {}", request.key());
+    let regenerating = async move {
+        let served = cache.get_or_generate(request).await;
+        if let Ok(served) = &served {
+            let bytes = served.stored.meta().size_bytes;
+            let is_stored = served.outcome == Outcome::Bypass { is_stored: true };
+            audit::note(&caller, &action, Removed { entries: is_stored.into(), bytes });
+        }
+        served
+    };
+    carry_out(&state.tasks, regenerating).await
+}
+
 /// Checks that who wants a generation for what may be cached may have one.
-fn check_freshness(caller: &Caller, asked: Freshness) -> Result<(), Problem> {
+fn check_freshness(state: &State, caller: &Caller, asked: Freshness) -> Result<(), Problem> {
     let is_costly = matches!(asked, Freshness::Refresh | Freshness::Bypass);
     if is_costly && !caller.may(Right::Regenerate) {
+        state.access.refusals.count(Refusal::Forbidden);
         let detail = may_not(caller, Right::Regenerate);
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }

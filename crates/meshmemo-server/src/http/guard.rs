@@ -1,10 +1,11 @@
 //! Who may ask: every request passes here before its handler.
 //!
-//! 1. the address it comes from;
-//! 2. the key it shows, or that none is needed;
-//! 3. what the key has left of its requests;
-//! 4. whether the caller may do this;
-//! 5. whether a page from elsewhere may have sent it.
+//! 1. the key it shows, or that none is needed;
+//! 2. what the key has left of its requests;
+//! 3. whether the caller may do this;
+//! 4. whether a page from elsewhere may have sent it.
+//!
+//! Who comes from an address that may not come is sent away before, in `listener.rs`.
 //!
 //! Handlers find the [`Caller`] in the request's extensions.
 
@@ -29,25 +30,6 @@ use crate::access::{Auth, Caller, RateLimit, Refusal, Right, Who};
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) IpAddr);
-
-/// Sends away who comes from an address that may not come.
-pub(super) async fn check_address(
-    Extension(state): Extension<Arc<State>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let allowed = &state.config.access.allow_from;
-    let from = peer(&request);
-    let is_allowed =
-        allowed.is_empty() || from.is_some_and(|from| allowed.iter().any(|it| it.contains(&from)));
-    if is_allowed {
-        return next.run(request).await;
-    }
-    state.access.refusals.count(Refusal::Address);
-    let from = from.map_or_else(|| "this address".to_owned(), |from| from.to_string());
-    let detail = format!("{from} may not come here: it is in no network of `--allow-from`");
-    Problem::new(StatusCode::FORBIDDEN, detail).into_response()
-}
 
 /// Lets a request through to its handler, or says why not.
 pub(super) async fn check(
@@ -91,9 +73,12 @@ fn admit(
     request: &Request,
 ) -> Result<(Caller, Option<RateLimit>), Refused> {
     let headers = request.headers();
-    let credential = Credential::of(headers, &cookie_name(state.address));
-    let caller = identify(state, credential, needs, peer(request))?;
-    let Needs::Right(right) = needs else { return Ok((caller, None)) };
+    let credential = Credential::of(headers, &cookie_name(state));
+    let from = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+    let caller = identify(state, credential, needs, from)?;
+    let Needs::Right(right) = needs else {
+        return Ok((unless_misled(state, caller, headers), None));
+    };
     let limit = take_request(&caller)?;
     let refused = |reason, detail: String| Refused {
         limit,
@@ -105,6 +90,15 @@ fn admit(
     check_page(state, credential, &caller, request.method(), headers)
         .map_err(|detail| refused(Refusal::Origin, detail))?;
     Ok((caller, limit))
+}
+
+/// Shows who is nobody in particular no more than a stranger if a foreign name has led them here.
+fn unless_misled(state: &State, caller: Caller, headers: &HeaderMap) -> Caller {
+    let is_led_here = check_host(headers, state.address, &state.node).is_ok();
+    if caller.key().is_some() || is_led_here {
+        return caller;
+    }
+    Caller { who: Who::Anyone(Auth::All), ..caller }
 }
 
 /// Finds out who asks.
@@ -125,6 +119,8 @@ fn identify(
         Some(credential) if auth != Auth::None => match state.access.key_of(credential.token()) {
             Some(key) => Ok(Caller { who: Who::Key(key), from }),
             None if needs == Needs::Nothing => Ok(anyone),
+            // Its browser sends an old cookie whether its user wants to or not.
+            None if matches!(credential, Credential::Cookie(_)) && is_open(&anyone) => Ok(anyone),
             None => Err(Refused::new(Refusal::WrongKey, wrong_key())),
         },
         _ if is_open(&anyone) => Ok(anyone),
@@ -204,8 +200,4 @@ fn with_rate_limit(mut answer: Response, limit: RateLimit) -> Response {
         (name, HeaderValue::from_str(&value).expect("digits and letters are a header"))
     }));
     answer
-}
-
-fn peer(request: &Request) -> Option<IpAddr> {
-    request.extensions().get::<Peer>().map(|Peer(address)| *address)
 }

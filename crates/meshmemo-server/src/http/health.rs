@@ -15,6 +15,7 @@ use super::problem::Problem;
 use super::state::State;
 use crate::access::{ApiKey, Caller, Right};
 use crate::limits::RETRY_AFTER;
+use crate::tls::Tls;
 
 /// How the server is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -83,6 +84,7 @@ pub(super) async fn health(
     let reason = |tier: &TierReport| Some((tier.name, tier.status.health.trouble()?.to_string()));
     let mut reasons: BTreeMap<_, _> = lower.iter().filter_map(reason).collect();
     reasons.extend(state.access.trouble().map(|trouble| ("api_keys", trouble)));
+    reasons.extend(state.tls.as_ref().and_then(Tls::trouble).map(|trouble| ("tls", trouble)));
     let is_operator = caller.may(Right::Observe);
     let queue = state.backend.queue();
     let load = Load { working: queue.working(), queued: queue.depth() };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,10 +25,13 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
 use super::guard::Peer;
+use super::problem::Problem;
 use super::router::router;
 use super::state::State;
+use crate::access::Refusal;
 use crate::limits::{
     CONNECTIONS_MAX, HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, IDLE_END_MAX, SEND_PAUSE_MAX,
+    SENT_AWAY_MAX, SENT_AWAY_TIMEOUT,
 };
 use crate::tls::{HANDSHAKE, Tls};
 
@@ -55,6 +58,7 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let sent_away = Arc::new(Semaphore::new(SENT_AWAY_MAX));
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -62,6 +66,17 @@ pub async fn serve(
             () = &mut stop => break,
         };
         let Accepted { stream, from, place } = accepted;
+        if !may_come(&state, from) {
+            drop(place);
+            if let Ok(place) = Arc::clone(&sent_away).try_acquire_owned() {
+                let state = Arc::clone(&state);
+                connections.spawn(async move {
+                    send_away(&state, stream, from).await;
+                    drop(place);
+                });
+            }
+            continue;
+        }
         let service = with_peer(service.clone(), from);
         let (state, watcher) = (Arc::clone(&state), graceful.watcher());
         connections.spawn(async move {
@@ -123,31 +138,45 @@ async fn tls_over(tls: &Tls, stream: TcpStream) -> io::Result<Option<TlsStream<T
     if is_tls {
         return tls.acceptor().accept(timed(stream)).await.map(Some);
     }
-    say_tls(stream).await?;
+    let problem = Problem::bad_request("this port speaks TLS: use an https:// URL");
+    tell(stream, problem).await?;
     Ok(None)
 }
 
-/// Tells a client that speaks plain HTTP what to do instead.
-async fn say_tls(mut stream: TcpStream) -> io::Result<()> {
-    let body = serde_json::json!({
-        "type": "about:blank",
-        "title": "Bad Request",
-        "status": 400,
-        "detail": "this port speaks TLS: use an https:// URL",
-    })
-    .to_string();
+/// Tells a client that speaks plain HTTP why it gets no other answer, and ends the connection.
+async fn tell(mut stream: TcpStream, problem: Problem) -> io::Result<()> {
+    let mut read = [0; 4096];
+    // An answer to nothing is none.
+    let _some_of_the_head = stream.read(&mut read).await?;
+    let body = problem.document();
     let head = format!(
-        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        problem.status_line(),
         body.len()
     );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body.as_bytes()).await?;
+    stream.write_all(&[head.as_bytes(), &body].concat()).await?;
     stream.shutdown().await?;
     // What the client still sends is read, or it may lose the answer.
-    let mut rest = [0; 4096];
-    while stream.read(&mut rest).await? > 0 {}
+    while stream.read(&mut read).await? > 0 {}
     Ok(())
+}
+
+/// Sends away who comes from an address that may not come: with an answer, if that can be understood
+/// and not too many are being answered.
+async fn send_away(state: &State, stream: TcpStream, from: IpAddr) {
+    state.access.refusals.count(Refusal::Address);
+    if state.tls.is_some() {
+        return;
+    }
+    let detail = format!("{from} may not come here: it is in no network of `--allow-from`");
+    let telling = tell(stream, Problem::new(StatusCode::FORBIDDEN, detail));
+    let _lost = tokio::time::timeout(SENT_AWAY_TIMEOUT, telling).await;
+}
+
+fn may_come(state: &State, from: IpAddr) -> bool {
+    let allowed = &state.config.access.allow_from;
+    allowed.is_empty() || allowed.iter().any(|network| network.contains(&from))
 }
 
 /// Accepts the next connection once there is a place for it.

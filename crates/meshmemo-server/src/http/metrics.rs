@@ -110,7 +110,8 @@ pub(super) async fn metrics(Extract(state): Extract<Arc<State>>) -> Response {
     let mut text = String::new();
     encode(&mut text, &registry).expect("a string takes whatever is written");
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], classic(&text)).into_response()
+    let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")];
+    (headers, classic(&text)).into_response()
 }
 
 /// Turns the `OpenMetrics` text, which is what the encoder writes, into Prometheus' own text format, which

@@ -10,6 +10,7 @@
 
 mod answer;
 mod audit;
+mod change;
 mod credential;
 mod extract;
 mod fields;

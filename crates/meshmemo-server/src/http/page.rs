@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use meshmemo::{Limits, RequestStats, Scope};
 
+use super::problem::Problem;
 use super::state::State;
 use crate::access::{Auth, Caller, KeyRecord, Right};
 use crate::units::{show_duration, show_size};
@@ -70,6 +71,10 @@ pub(super) async fn page(
     let wants_to_sign_in = query.as_deref() == Some("sign-in") && caller.key().is_none();
     if auth != Auth::None && (wants_to_sign_in || !caller.may(Right::Fetch)) {
         return sign_in_page(None);
+    }
+    if !caller.may(Right::Fetch) {
+        let detail = "under this name, nothing is shown without a key: use this server's address";
+        return Problem::new(StatusCode::FORBIDDEN, detail).into_response();
     }
     let page = Page {
         version: env!("CARGO_PKG_VERSION"),
@@ -148,8 +153,8 @@ impl Statistics {
             }
             Scope::Namespace(name) => {
                 let stats = state.cache.stats_of(&name);
-                let share_bytes = stats.memory.share_bytes.unwrap_or(u64::MAX);
-                let limits = Limits { max_bytes: share_bytes.min(limits.max_bytes), ..limits };
+                let max_bytes = stats.memory.max_bytes(limits.max_bytes);
+                let limits = Limits { max_bytes, ..limits };
                 let held = (stats.memory.entries, stats.memory.bytes);
                 Self::new(state, &stats.requests, held, limits)
             }

@@ -102,12 +102,27 @@ impl From<Error> for Problem {
     }
 }
 
+impl Problem {
+    /// Returns the status as the first line of an answer has it.
+    pub(super) fn status_line(&self) -> String {
+        format!("{} {}", self.status, self.title)
+    }
+
+    /// Returns the document.
+    pub(super) fn document(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a problem has nothing that JSON has not")
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self).expect("a problem has nothing that JSON has not");
+        let body = self.document();
         let status = StatusCode::from_u16(self.status).expect("it was one before");
-        let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-        let mut response = (status, content_type, body).into_response();
+        let headers = [
+            (header::CONTENT_TYPE, "application/problem+json"),
+            (header::CACHE_CONTROL, "no-store"),
+        ];
+        let mut response = (status, headers, body).into_response();
         if let Some(retry_after) = self.retry_after {
             let seconds = retry_after.as_secs_f64().ceil().max(1.0);
             let value = HeaderValue::from_str(&format!("{seconds:.0}"));

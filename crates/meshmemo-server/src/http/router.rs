@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, header};
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::{Extension, Router};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -14,7 +14,7 @@ use super::credential::API_KEY;
 use super::problem::Problem;
 use super::routes::{Needs, Route, Routes};
 use super::state::State;
-use super::{generate, guard, health, linger, management, metrics, models, openapi, page, session};
+use super::{generate, health, linger, management, metrics, models, openapi, page, session};
 use crate::access::Right;
 use crate::limits::{BODY_PAUSE_MAX, PREFLIGHT_MAX_AGE};
 
@@ -51,11 +51,7 @@ fn table() -> Routes {
 
 /// Returns the service of a server that was put together in `wire.rs`.
 pub fn router(state: Arc<State>) -> Router {
-    let router = table()
-        .router()
-        .fallback(no_route)
-        .method_not_allowed_fallback(no_method)
-        .layer(from_fn(guard::check_address));
+    let router = table().router().fallback(no_route).method_not_allowed_fallback(no_method);
     let router = match cors(&state.config.access.cors_origins) {
         Some(cors) => router.layer(cors),
         None => router,

@@ -1,7 +1,6 @@
 //! Signing in with a browser: the key goes into a cookie that no script reads and no other site
 //! makes a browser send.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::State as Extract;
@@ -17,9 +16,11 @@ use crate::access::{Auth, Refusal};
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
-/// Returns the name of the cookie: servers on other ports of a machine share its cookies.
-pub(super) fn cookie_name(address: SocketAddr) -> String {
-    format!("meshmemo-key-{}", address.port())
+/// Returns the name of the cookie: servers on other ports of a machine share its cookies, but over TLS
+/// none of them can set one of this name.
+pub(super) fn cookie_name(state: &State) -> String {
+    let prefix = if state.tls.is_some() { "__Host-" } else { "" };
+    format!("{prefix}meshmemo-key-{}", state.address.port())
 }
 
 /// Takes the key of a form, and shows the page to who has one.
@@ -53,8 +54,8 @@ pub(super) async fn sign_out(
 ) -> Result<Response, Problem> {
     check_form(&state, &headers)?;
     let mut response = to_page(&state, &headers, None);
-    let all = HeaderValue::from_static("\"cache\"");
-    response.headers_mut().insert(CLEAR_SITE_DATA, all);
+    let kept = HeaderValue::from_static("\"cache\"");
+    response.headers_mut().insert(CLEAR_SITE_DATA, kept);
     Ok(response)
 }
 
@@ -68,7 +69,7 @@ fn check_form(state: &State, headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Sends the browser to the page, with this key in its cookie, or without one.
 fn to_page(state: &State, headers: &HeaderMap, key: Option<&str>) -> Response {
-    let name = cookie_name(state.address);
+    let name = cookie_name(state);
     let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     let is_secure = state.tls.is_some() || origin.is_some_and(|it| it.starts_with("https://"));
     let secure = if is_secure { "; Secure" } else { "" };

@@ -1,5 +1,6 @@
 //! What every handler has at hand.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,12 +53,11 @@ pub struct State {
 }
 
 impl State {
-    /// Lets each namespace take no more than its keys say, in every tier.
-    pub async fn apply_shares(&self) {
-        let shares = self.access.shares();
-        self.cache.set_shares(&shares);
+    /// Lets each namespace take no more than its share, in every tier.
+    pub fn apply_shares(&self, shares: &HashMap<Arc<str>, u64>) {
+        self.cache.set_shares(shares);
         if let Some(disk) = &self.disk {
-            disk.set_shares(&shares).await;
+            disk.set_shares(shares);
         }
     }
 

@@ -101,9 +101,13 @@ fn reading_needs_this_servers_name_and_is_for_no_other_page() {
         assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{path}");
         send(get(path).header("host", "evil.example")).problem(403);
     }
-    for path in ["/", "/api/health", "/api/ready"] {
-        send(get(path).header("host", "evil.example")).ok();
-    }
+    send(get("/").header("host", "evil.example")).problem(403);
+    let health = send(get("/api/health").header("host", "evil.example")).ok().json();
+    let told = |health: &serde_json::Value| {
+        [health.get("reasons").is_some(), health["backend"].get("working").is_some()]
+    };
+    assert_eq!(told(&health), [false, false], "{health}");
+    assert_eq!(told(&house.get("/api/health").ok().json()), [true, true]);
 }
 
 #[test]

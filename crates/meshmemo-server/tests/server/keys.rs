@@ -226,3 +226,64 @@ fn tokens_of_any_form_are_refused_and_hurt_nobody() {
         send(request.header("authorization", header)).ok();
     }
 }
+
+/// The command replaced the file by one that the server could not read, and the revoked key held.
+#[test]
+fn a_file_keeps_its_mode_when_keys_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(KEYS);
+    add_key(&dir, "cup --role read");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    add_key(&dir, "vase --role read");
+    revoke_key(&dir, "cup");
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+/// A pipe was waited for, at the start and while the server ran.
+#[test]
+fn a_pipe_is_no_file_of_keys() {
+    let (server, [key]) = Guarded::with(["ops --role admin"], &[]);
+    let (path, saved) = (server.house.path(KEYS), server.house.path("saved"));
+    let health = || server.get(&key, "/api/health").ok().json();
+    fs::rename(&path, &saved).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    server.house.wait_until(|_| health()["status"] == "degraded");
+    fs::rename(&saved, &path).unwrap();
+    server.house.wait_until(|_| health()["status"] == "ok");
+}
+
+/// A read that failed was not tried again, and what had been revoked held.
+#[test]
+fn a_file_that_could_not_be_read_is_read_when_it_can() {
+    let (server, [ops, gone]) = Guarded::with(["ops --role admin", "gone --role read"], &[]);
+    let health = || server.get(&ops, "/api/health").ok().json();
+    let (path, aside) = (server.house.path(KEYS), server.house.path("aside.json"));
+    fs::rename(&path, &aside).unwrap();
+    server.house.wait_until(|_| health()["status"] == "degraded");
+    assert_eq!(server.get(&gone, "/api/cache/stats").status, 200, "what was read before holds");
+    let dir = server.house.dir();
+    let revoked = meshmemo(dir.path())
+        .args(["keys", "revoke", "gone", "--api-keys", "aside.json"])
+        .status()
+        .unwrap();
+    assert!(revoked.success());
+    fs::rename(&aside, &path).unwrap();
+    server.house.wait_until(|_| server.get(&gone, "/api/cache/stats").status == 401);
+    assert_eq!(health()["status"], "ok");
+}
+
+#[test]
+fn who_came_and_went_is_told_whatever_the_level_of_the_log() {
+    let (server, [ops]) = Guarded::with(["ops --role admin"], &[]);
+    let dir = server.house.dir();
+    let late = add_key(&dir, "late --role read");
+    server.house.wait_until(|_| server.get(&late, "/api/cache/stats").status == 200);
+    revoke_key(&dir, "late");
+    server.house.wait_until(|_| server.get(&late, "/api/cache/stats").status == 401);
+    server.get(&ops, "/api/cache/stats").ok();
+    for action in ["key added", "key revoked"] {
+        let line = format!("action=\"{action}\" name=\"late\"");
+        assert!(server.log().contains(&line), "{}", server.log());
+    }
+}

@@ -1,7 +1,5 @@
 //! A browser: the page, signing in and out, and who may make it send what.
 
-use std::net::TcpListener;
-
 use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -123,6 +121,17 @@ fn where_only_administration_needs_a_key_the_page_offers_both() {
     assert!(text(&browser.page().ok()).contains("Hit rate"));
 }
 
+/// An old cookie kept its browser from what is open to everybody.
+#[test]
+fn an_old_cookie_keeps_nobody_from_what_is_open() {
+    let (server, _) = Guarded::with(["chief --role admin"], &["--auth", "admin"]);
+    let mut browser = Browser::new(&server);
+    let port = server.house.host.rsplit_once(':').unwrap().1;
+    browser.cookie = format!("meshmemo-key-{port}=mm_old");
+    send(browser.request(Method::POST, "/api/generate").multipart(form())).ok();
+    send(browser.request(Method::GET, "/api/cache/stats")).problem(401);
+}
+
 /// The cookie goes with whatever makes the browser send a request; a page from elsewhere must not.
 #[test]
 fn no_other_page_changes_anything_with_the_cookie() {
@@ -234,17 +243,14 @@ fn who_may_come_is_judged_by_address() {
 /// Listening to the network, with keys and with addresses, on a machine that has no other network.
 #[test]
 fn with_keys_or_addresses_a_server_listens_everywhere() {
-    let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let everywhere = format!("0.0.0.0:{}", port());
-    let (server, [key]) = Guarded::with(["ops --role admin"], &["--listen", &everywhere]);
+    let (server, [key]) = Guarded::with(["ops --role admin"], &["--listen", "0.0.0.0:0"]);
     let local = server.house.url("").replace("0.0.0.0", "127.0.0.1");
     let http = client().build().unwrap();
     let stats = format!("{local}/api/cache/stats");
     send(http.get(&stats)).problem(401);
     send(http.get(&stats).bearer_auth(&key)).ok();
     assert!(server.log().contains("unencrypted"), "{}", server.log());
-    let everywhere = format!("[::]:{}", port());
-    let house = House::with(&["--listen", &everywhere, "--allow-from", "127.0.0.1,::1"]);
+    let house = House::with(&["--listen", "[::]:0", "--allow-from", "127.0.0.1,::1"]);
     let local = house.url("").replace("[::]", "127.0.0.1");
     send(http.get(format!("{local}/api/cache/stats"))).ok();
     let rebound = http.get(format!("{local}/api/cache/stats")).header("host", "evil.example");

@@ -26,10 +26,11 @@ pub(crate) fn set(args: &ConfigSet) -> Result<Done> {
 
 /// Checks a file, or what holds without one.
 pub(crate) fn check(args: &ConfigCheck) -> Result<Done> {
-    match &args.file {
-        Some(path) => check_file(path).map(drop),
-        None => Config::load(None, &Given::new()).map(drop),
+    let config = match &args.file {
+        Some(path) => check_file(path),
+        None => Config::load(None, &Given::new()),
     }?;
+    config.access.check_files()?;
     output::say("the configuration is good")?;
     Ok(Done::Well)
 }

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use meshmemo::{Clock, SystemClock};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::access::{KeyFile, KeyRecord, NAME_FORM, Role, Token, is_name, read_key_file};
+use crate::access::{KeyFile, KeyRecord, NAME_FORM, Role, Token, is_name};
 use crate::cli::args::{Keys, KeysAdd, KeysCommand};
 use crate::cli::{Done, Usage, output};
 use crate::config::{Given, Resolved};
@@ -44,7 +44,7 @@ fn run_add(path: &std::path::Path, args: &KeysAdd) -> Result<Done> {
     file.records.push(record.clone());
     file.save()?;
     if args.json {
-        let mut shown = serde_json::to_value(&record)?;
+        let mut shown = shown(&record);
         shown["key"] = token.reveal().into();
         output::say(&serde_json::to_string_pretty(&shown)?)?;
         return Ok(Done::Well);
@@ -114,16 +114,11 @@ fn bytes(there: &[KeyRecord], asked: Option<&str>, namespace: &str) -> Result<Op
 }
 
 fn list(path: &std::path::Path, is_json: bool) -> Result<Done> {
-    let records = read_key_file(path)?;
+    path.metadata().with_context(|| format!("{} can not be read", path.display()))?;
+    let records = KeyFile::take(path)?.records;
     if is_json {
-        let shown = records.iter().map(|record| {
-            let mut shown = json!(record);
-            if let Some(fields) = shown.as_object_mut() {
-                fields.remove("hash");
-            }
-            shown
-        });
-        output::say(&serde_json::to_string_pretty(&shown.collect::<Vec<_>>())?)?;
+        let shown: Vec<_> = records.iter().map(shown).collect();
+        output::say(&serde_json::to_string_pretty(&shown)?)?;
         return Ok(Done::Well);
     }
     if records.is_empty() {
@@ -134,6 +129,15 @@ fn list(path: &std::path::Path, is_json: bool) -> Result<Done> {
     let head = ["id", "name", "role", "namespace", "regenerate", "rpm", "queue", "bytes"];
     output::say(&output::table(&head, &[5, 6, 7], &rows))?;
     Ok(Done::Well)
+}
+
+/// Returns what may be shown of a key.
+fn shown(record: &KeyRecord) -> Value {
+    let mut shown = json!(record);
+    if let Some(fields) = shown.as_object_mut() {
+        fields.remove("hash");
+    }
+    shown
 }
 
 fn row(record: &KeyRecord) -> Vec<String> {

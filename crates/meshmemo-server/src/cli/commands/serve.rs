@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use meshmemo::{Warm, Warmed};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -16,10 +17,12 @@ use crate::cli::args::Serve;
 use crate::cli::{Done, Usage, output};
 use crate::config::Config;
 use crate::http::{State, Stopped, serve};
-use crate::limits::{WATCH_INTERVAL, WRONG_KEYS_INTERVAL};
-use crate::tls::Tls;
+use crate::limits::{CONNECTIONS_MAX, WATCH_INTERVAL, WRONG_KEYS_INTERVAL};
 use crate::units::show_size;
 use crate::wire::{self, Parts};
+
+/// How many files may be open besides connections: those of the disk, the log, the keys.
+const OPEN_FILES_BESIDE_CONNECTIONS: u64 = 256;
 
 /// How long the disk may take to find out what it has before memory stays cold.
 const WARM_WAIT: Duration = Duration::from_hours(1);
@@ -40,6 +43,7 @@ pub(crate) fn run(args: &Serve) -> Result<Done> {
 
 async fn serve_until_told(config: Config) -> Result<Stopped> {
     outlive_file_size_limit()?;
+    raise_open_file_limit();
     let parts = Parts::new(&config, "serve").map_err(|error| {
         Usage(anyhow!("{error}: end it, or give another --data-dir, or --disk-max off"))
     })?;
@@ -54,7 +58,7 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
     let (disk, data_dir) = (parts.disk.clone(), config.data_dir.display().to_string());
     let disk_max = config.disk_max_bytes.map_or_else(|| "off".to_owned(), show_size);
     let state = wire::state(config, address, parts).map_err(Usage)?;
-    state.apply_shares().await;
+    state.apply_shares(&state.access.shares());
     let url = format!("{}://{}", state.scheme(), reachable(address));
     if let Some(disk) = &disk {
         disk.announce(url.clone());
@@ -63,7 +67,7 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
     tracing::info!(version, %memory, entries, %disk_max, %data_dir, "meshmemo serves");
     warn_of_exposure(&state);
     output::say(&format!("meshmemo listens on {}://{address}", state.scheme()))?;
-    let watching = AbortOnDropHandle::new(start_watching(&state));
+    let watching = start_watching(&state);
     let warming = AbortOnDropHandle::new(start_warming(&state));
     let stopped = serve(listener, Arc::clone(&state), stop).await;
     drop((warming, watching));
@@ -106,36 +110,48 @@ fn start_warming(state: &Arc<State>) -> JoinHandle<()> {
     tokio::spawn(warm(Arc::clone(state)))
 }
 
-/// Reads keys and certificates again when their files change, and tells of wrong keys now and then.
-async fn watch(state: Arc<State>) {
-    let mut told = 0;
-    let mut next_report = state.clock.now() + WRONG_KEYS_INTERVAL;
+/// Does something again and again, each time to its end: it touches files, whose disk may hang.
+async fn again_and_again(state: Arc<State>, look: fn(&State)) {
     loop {
         tokio::time::sleep(WATCH_INTERVAL).await;
         let looked = Arc::clone(&state);
-        let look = move || {
-            looked.tls.iter().for_each(Tls::renew);
-            looked.access.renew()
-        };
-        // Its disk may hang: nothing else does.
-        if tokio::task::spawn_blocking(look).await.unwrap_or(false) {
-            state.apply_shares().await;
-        }
-        if state.clock.now() >= next_report {
-            next_report = state.clock.now() + WRONG_KEYS_INTERVAL;
-            let wrong = state.access.refusals.of(Refusal::WrongKey);
-            if wrong > told {
-                tracing::warn!(requests = wrong - told, "requests came with wrong API keys");
-                told = wrong;
-            }
+        if let Err(panic) = tokio::task::spawn_blocking(move || look(&looked)).await {
+            tracing::error!(%panic, "files could not be looked at for changes");
         }
     }
 }
 
-/// Not one of the process's tasks: nobody waits for it at the end.
-#[expect(clippy::disallowed_methods, reason = "its handle ends it")]
-fn start_watching(state: &Arc<State>) -> JoinHandle<()> {
-    tokio::spawn(watch(Arc::clone(state)))
+fn look_at_keys(state: &State) {
+    state.access.renew(state.clock.wall(), |shares| state.apply_shares(shares));
+}
+
+fn look_at_certificate(state: &State) {
+    state.tls.iter().for_each(|tls| tls.renew(state.clock.wall()));
+}
+
+/// Tells of wrong keys now and then, however many there are.
+async fn tell_of_wrong_keys(state: Arc<State>) {
+    let mut told = 0;
+    loop {
+        tokio::time::sleep(WRONG_KEYS_INTERVAL).await;
+        let wrong = state.access.refusals.of(Refusal::WrongKey);
+        if wrong > told {
+            tracing::warn!(requests = wrong - told, "requests came with wrong API keys");
+            told = wrong;
+        }
+    }
+}
+
+/// Not among the process's tasks: nobody waits for them at the end.
+#[expect(clippy::disallowed_methods, reason = "their handles end them")]
+fn start_watching(state: &Arc<State>) -> [AbortOnDropHandle<()>; 3] {
+    let state = || Arc::clone(state);
+    [
+        tokio::spawn(again_and_again(state(), look_at_keys)),
+        tokio::spawn(again_and_again(state(), look_at_certificate)),
+        tokio::spawn(tell_of_wrong_keys(state())),
+    ]
+    .map(AbortOnDropHandle::new)
 }
 
 /// Returns where this machine reaches a server that listens on an address.
@@ -160,11 +176,28 @@ fn warn_of_exposure(state: &State) {
         _ if access.is_empty() => tracing::warn!("there are no API keys yet: nobody has one"),
         _ => tracing::info!(keys, auth = auth.as_str(), "API keys are needed"),
     }
-    if auth != Auth::None && state.tls.is_none() && !state.address.ip().is_loopback() {
+    if state.tls.is_none() && !state.address.ip().is_loopback() {
         tracing::warn!(
             "keys and models travel unencrypted: give --tls-cert and --tls-key, or put a \
                         proxy with TLS in front"
         );
+    }
+}
+
+/// Lets there be as many open files as the system allows: connections are among them.
+fn raise_open_file_limit() {
+    let needed = CONNECTIONS_MAX as u64 + OPEN_FILES_BESIDE_CONNECTIONS;
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        let raised = hard.min(needed.max(soft));
+        setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map(|()| raised)
+    });
+    match raised {
+        Ok(raised) if raised >= needed => {}
+        Ok(raised) => tracing::warn!(
+            "only {raised} files may be open at a time, and many connections may need {needed}: raise \
+             the limit (`ulimit -n`)"
+        ),
+        Err(error) => tracing::warn!(%error, "the limit on open files can not be raised"),
     }
 }
 

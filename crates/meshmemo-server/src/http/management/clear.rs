@@ -1,6 +1,6 @@
 //! `POST /api/cache/clear`.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::{mb, succeed};
 use crate::access::Caller;
 use crate::http::audit;
+use crate::http::change::carry_out;
 use crate::http::extract::RawBody;
 use crate::http::json;
 use crate::http::problem::Problem;
@@ -54,16 +55,25 @@ pub(in crate::http) async fn clear(
 ) -> Result<Response, Problem> {
     let fields = json::object(&body, &["tiers"])?;
     let tiers = fields.get("tiers").map(|tiers| read_tiers(&state, tiers)).transpose()?;
-    let is_meant = |tier: &str| tiers.as_ref().is_none_or(|tiers| tiers.contains(tier));
-    let removal = state.cache.remove_from(Selector::All, is_meant).await;
-    audit::note(&caller, "clear", removal.removed);
+    let action = match &tiers {
+        None => "clear".to_owned(),
+        Some(tiers) => format!("clear {tiers:?}"),
+    };
+    let cache = state.cache.clone();
+    let removing = async move {
+        let is_meant = |tier: &str| tiers.as_ref().is_none_or(|tiers| tiers.contains(tier));
+        let removal = cache.remove_from(Selector::All, is_meant).await;
+        audit::note(&caller, &action, removal.removed);
+        removal
+    };
+    let removal = carry_out(&state.tasks, removing).await?;
     let Removed { entries: removed, bytes } = succeed(&removal)?;
     let message = format!("removed {removed} entries ({:.1} MB)", mb(bytes));
     Ok(json::answer(&Cleared { status: "success", message, removed, bytes }))
 }
 
 /// Reads which tiers are meant; all of them must be there.
-fn read_tiers(state: &State, tiers: &Value) -> Result<HashSet<String>, Problem> {
+fn read_tiers(state: &State, tiers: &Value) -> Result<BTreeSet<String>, Problem> {
     let lower = state.cache.tiers();
     let known: Vec<_> = std::iter::once("memory").chain(lower.iter().map(|it| it.name)).collect();
     let names = tiers.as_array().filter(|names| !names.is_empty());
@@ -71,7 +81,7 @@ fn read_tiers(state: &State, tiers: &Value) -> Result<HashSet<String>, Problem> 
         let name = tier.as_str().filter(|name| known.contains(name));
         name.map(str::to_owned)
     };
-    let names: Option<HashSet<String>> = names.and_then(|names| names.iter().map(read).collect());
+    let names: Option<BTreeSet<String>> = names.and_then(|names| names.iter().map(read).collect());
     names.ok_or_else(|| {
         let tiers: String = tiers.to_string().chars().take(80).collect();
         let known = known.join(", ");

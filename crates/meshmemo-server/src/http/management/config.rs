@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::{MB, invalid, mb};
 use crate::access::Caller;
 use crate::http::audit;
+use crate::http::change::carry_out;
 use crate::http::extract::RawBody;
 use crate::http::json;
 use crate::http::problem::Problem;
@@ -125,32 +126,46 @@ pub(in crate::http) async fn change_config(
             _ => policy(value)?,
         }
     }
-    let on_disk = match disk_max_bytes {
-        Some(max_bytes) => Some(change_disk(&state, max_bytes).await?),
-        None => None,
-    };
-    let evicted = state.cache.reconfigure(limits);
-    tracing::info!(?limits, ?disk_max_bytes, "the configuration was changed");
-    audit::note(&caller, "configure", evicted);
-    let Removed { entries, bytes } = evicted;
-    let on_disk = on_disk.map(|entries| format!(", and {entries} from disk")).unwrap_or_default();
-    let message = format!(
-        "changed; {entries} entries ({:.1} MB) were evicted from memory{on_disk}",
-        mb(bytes)
-    );
+    if disk_max_bytes.is_some() && state.disk.is_none() {
+        return Err(Problem::bad_request("`disk_max_mb` can not be set: there is no disk tier"));
+    }
+    let action = format!("configure {}", Value::Object(fields));
+    let changing = change(Arc::clone(&state), caller, action, limits, disk_max_bytes);
+    let message = carry_out(&state.tasks, changing).await?;
     let config = CacheConfig::of(&state);
     Ok(json::answer(&ConfigChanged { status: "success", message, config }))
 }
 
-/// Sets the budget of the disk; returns how many entries had to leave.
-async fn change_disk(state: &State, max_bytes: u64) -> Result<u64, Problem> {
-    let entries = || state.disk_usage().map_or(0, |usage| usage.entries);
-    let Some(disk) = &state.disk else {
-        return Err(Problem::bad_request("`disk_max_mb` can not be set: there is no disk tier"));
+/// Sets the limits and the budget of the disk; returns what that came to.
+async fn change(
+    state: Arc<State>,
+    caller: Caller,
+    action: String,
+    limits: Limits,
+    disk_max_bytes: Option<u64>,
+) -> String {
+    let on_disk = || state.disk_usage().map_or((0, 0), |usage| (usage.entries, usage.bytes));
+    let before = on_disk();
+    if let (Some(disk), Some(max_bytes)) = (&state.disk, disk_max_bytes) {
+        disk.set_max_bytes(max_bytes).await;
+    }
+    let after = on_disk();
+    let evicted = state.cache.reconfigure(limits);
+    let from_disk = Removed {
+        entries: before.0.saturating_sub(after.0),
+        bytes: before.1.saturating_sub(after.1),
     };
-    let before = entries();
-    disk.set_max_bytes(max_bytes).await;
-    Ok(before.saturating_sub(entries()))
+    let all = Removed {
+        entries: evicted.entries + from_disk.entries,
+        bytes: evicted.bytes + from_disk.bytes,
+    };
+    audit::note(&caller, &action, all);
+    let Removed { entries, bytes } = evicted;
+    let on_disk = match disk_max_bytes {
+        Some(_) => format!(", and {} from disk", from_disk.entries),
+        None => String::new(),
+    };
+    format!("changed; {entries} entries ({:.1} MB) were evicted from memory{on_disk}", mb(bytes))
 }
 
 fn max_entries(value: &Value) -> Result<usize, Problem> {

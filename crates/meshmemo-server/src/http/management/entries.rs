@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{mb, succeed};
-use crate::access::Caller;
+use crate::access::{Caller, Refusal};
 use crate::http::audit;
+use crate::http::change::carry_out;
 use crate::http::extract::PathText;
 use crate::http::json;
 use crate::http::problem::Problem;
@@ -106,7 +107,7 @@ pub(in crate::http) async fn entries(
     let Query(listing) = listing.map_err(|error| Problem::bad_request(error.body_text()))?;
     let limit = listing.limit()?;
     let start = listing.start()?;
-    let scope = listing.scope(&caller)?;
+    let scope = listing.scope(&state, &caller)?;
     let mut entries = state.cache.list(&scope).await;
     if let Some(q) = &listing.q {
         entries.retain(|entry| matches(entry, &q.to_lowercase()));
@@ -165,8 +166,13 @@ pub(in crate::http) async fn remove_entry(
     PathText(key): PathText,
 ) -> Result<Response, Problem> {
     let key = parse_key(&key)?;
-    let removal = state.cache.remove(Selector::Key(key)).await;
-    audit::note(&caller, &format!("remove {key}"), removal.removed);
+    let cache = state.cache.clone();
+    let removing = async move {
+        let removal = cache.remove(Selector::Key(key)).await;
+        audit::note(&caller, &format!("remove {key}"), removal.removed);
+        removal
+    };
+    let removal = carry_out(&state.tasks, removing).await?;
     let removed = succeed(&removal)?;
     if removed.entries == 0 {
         return Err(absent(key));
@@ -181,13 +187,14 @@ pub(in crate::http) async fn remove_entry(
 
 impl Listing {
     /// Returns whose entries are asked for, of those that the caller sees.
-    fn scope(&self, caller: &Caller) -> Result<Scope, Problem> {
+    fn scope(&self, state: &State, caller: &Caller) -> Result<Scope, Problem> {
         match (&self.namespace, caller.scope()) {
             (None, scope) => Ok(scope),
             (Some(asked), scope) if scope.covers(asked) => {
                 Ok(Scope::Namespace(asked.as_str().into()))
             }
             (Some(_), _) => {
+                state.access.refusals.count(Refusal::Forbidden);
                 let detail = "`namespace` may only be one that this key sees";
                 Err(Problem::new(StatusCode::FORBIDDEN, detail))
             }

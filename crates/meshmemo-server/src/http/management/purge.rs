@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::invalid;
 use crate::access::Caller;
 use crate::http::audit;
+use crate::http::change::carry_out;
 use crate::http::extract::RawBody;
 use crate::http::json;
 use crate::http::problem::Problem;
@@ -86,8 +87,14 @@ pub(in crate::http) async fn purge(
         let status = "success";
         return Ok(json::answer(&Purged { status, matched: count, removed: 0, bytes }));
     }
-    let removal = state.cache.remove(selector).await;
-    audit::note(&caller, "purge", removal.removed);
+    let cache = state.cache.clone();
+    let action = format!("purge {}", Value::Object(fields));
+    let removing = async move {
+        let removal = cache.remove(selector).await;
+        audit::note(&caller, &action, removal.removed);
+        removal
+    };
+    let removal = carry_out(&state.tasks, removing).await?;
     let Removed { entries, bytes } = super::succeed(&removal)?;
     Ok(json::answer(&Purged { status: "success", matched: entries, removed: entries, bytes }))
 }

@@ -177,14 +177,14 @@ fn of_namespace(state: &State, name: &str) -> Counters {
     let NamespaceStats { requests, removals, memory, max_bytes_seen, .. } =
         state.cache.stats_of(name);
     let limits = state.cache.config();
-    let max_bytes = memory.share_bytes.unwrap_or(u64::MAX).min(limits.max_bytes);
+    let max_bytes = memory.max_bytes(limits.max_bytes);
     let limits = Limits { max_bytes, ..limits };
     let hits = |tier| requests.hits_by_tier.iter().find(|(it, _)| *it == tier).map_or(0, |it| it.1);
     let report = |tier, holding: Holding, max_bytes: u64| TierReport {
         hits: hits(tier),
         items: holding.entries as u64,
         size_mb: mb(holding.bytes),
-        max_mb: mb(max_bytes.min(holding.share_bytes.unwrap_or(u64::MAX))),
+        max_mb: mb(holding.max_bytes(max_bytes)),
         whole: None,
     };
     let mut reports = BTreeMap::from([("memory", report("memory", memory, max_bytes))]);

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::invalid;
 use crate::access::Caller;
 use crate::http::audit;
+use crate::http::change::carry_out;
 use crate::http::extract::RawBody;
 use crate::http::json;
 use crate::http::problem::Problem;
@@ -57,8 +58,13 @@ pub(in crate::http) async fn warm(
     RawBody(body): RawBody,
 ) -> Result<Response, Problem> {
     let what = read(&json::object(&body, &["top", "keys"])?)?;
-    let Warmed { loaded, bytes, skipped } = state.cache.warm(what).await;
-    audit::note(&caller, "warm", Removed { entries: loaded, bytes });
+    let cache = state.cache.clone();
+    let warming = async move {
+        let warmed = cache.warm(what).await;
+        audit::note(&caller, "warm", Removed { entries: warmed.loaded, bytes: warmed.bytes });
+        warmed
+    };
+    let Warmed { loaded, bytes, skipped } = carry_out(&state.tasks, warming).await?;
     Ok(json::answer(&WarmReport { status: "success", loaded, bytes, skipped }))
 }
 
