@@ -131,7 +131,10 @@ fn identify(
 fn take_request(caller: &Caller) -> Result<Option<RateLimit>, Refused> {
     let Some(key) = caller.key() else { return Ok(None) };
     key.take_request().map_err(|limit| {
-        let detail = format!("this key may make {} requests a minute", limit.per_minute);
+        let detail = format!(
+            "this key may make {0} requests at once, and {0} in each minute after",
+            limit.per_minute
+        );
         let problem = Problem::too_many(detail, limit.wait);
         Refused { limit: Some(limit), ..Refused::new(Refusal::RateLimit, problem) }
     })

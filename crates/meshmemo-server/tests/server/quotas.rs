@@ -17,7 +17,7 @@ fn a_key_has_so_many_requests_and_is_told_how_many_are_left() {
         assert!(answer.header("ratelimit").starts_with(&format!("\"requests\";r={left};")));
     }
     let refused = server.get(&few, "/api/cache/stats");
-    assert!(refused.problem(429).contains("3 requests a minute"));
+    assert!(refused.problem(429).contains("3 requests at once"));
     let wait: u64 = refused.header("retry-after").parse().unwrap();
     assert!((1..=20).contains(&wait), "{wait}");
     server.get(&few, "/api/health").ok();

@@ -34,6 +34,8 @@ pub struct Holder {
     pub role: String,
     /// Where it listens, if it is a server.
     pub url: Option<String>,
+    /// The user whose lock it is, where users have numbers.
+    pub uid: Option<u32>,
 }
 
 /// Why a directory can not be taken.
@@ -120,6 +122,17 @@ pub fn holder(root: &Path) -> Option<Holder> {
     }
 }
 
+#[cfg(unix)]
+fn uid(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    path.metadata().ok().map(|metadata| metadata.uid())
+}
+
+#[cfg(not(unix))]
+fn uid(_: &Path) -> Option<u32> {
+    None
+}
+
 /// Reads who holds the lock; nothing is known where it does not say.
 fn read(path: &Path) -> Holder {
     const TEXT_MAX_BYTES: u64 = 4096;
@@ -134,6 +147,7 @@ fn read(path: &Path) -> Holder {
         lines.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
     };
     Holder {
+        uid: uid(path),
         pid: value("pid").and_then(|pid| pid.parse().ok()),
         role: value("role").unwrap_or_default(),
         url: value("url"),
@@ -143,7 +157,7 @@ fn read(path: &Path) -> Holder {
 impl Holder {
     /// Describes this process.
     pub fn this(role: &str, url: Option<String>) -> Self {
-        Self { pid: Some(std::process::id()), role: role.to_owned(), url }
+        Self { pid: Some(std::process::id()), role: role.to_owned(), url, uid: None }
     }
 
     fn to_text(&self) -> Vec<u8> {

@@ -169,7 +169,9 @@ pub(in crate::http) async fn remove_entry(
     let cache = state.cache.clone();
     let removing = async move {
         let removal = cache.remove(Selector::Key(key)).await;
-        audit::note(&caller, &format!("remove {key}"), removal.removed);
+        if removal.removed.entries > 0 || !removal.failures.is_empty() {
+            audit::note(&caller, &format!("remove {key}"), removal.removed);
+        }
         removal
     };
     let removal = carry_out(&state.tasks, removing).await?;

@@ -51,6 +51,7 @@ impl Local {
             Err(OpenError::Held { root, holder: first }) => {
                 let holder = wait_for_url(&config, first);
                 let held = OpenError::Held { root, holder: holder.clone() };
+                check_trust(&held, &holder)?;
                 return holder.url.map(Place::At).ok_or_else(|| {
                     let what_to_do =
                         "wait until it ends, or give another --data-dir, or --disk-max off";
@@ -105,6 +106,18 @@ impl Local {
         if let Some(disk) = &self.parts.disk {
             disk.close();
         }
+    }
+}
+
+/// Refuses to send photos, and a key, to whatever another user says is a server.
+fn check_trust(held: &OpenError, holder: &Holder) -> Result<()> {
+    let own = nix::unistd::geteuid().as_raw();
+    match holder.uid {
+        Some(uid) if uid != 0 && uid != own && holder.url.is_some() => {
+            let message = "it is another user's: name its server with --url, if you trust it";
+            Err(Usage(anyhow!("{held}: {message}")).into())
+        }
+        _ => Ok(()),
     }
 }
 
