@@ -68,6 +68,7 @@ pub async fn serve(
         let Accepted { stream, from, place } = accepted;
         if !may_come(&state, from) {
             drop(place);
+            state.access.refusals.count(Refusal::Address);
             if let Ok(place) = Arc::clone(&sent_away).try_acquire_owned() {
                 let state = Arc::clone(&state);
                 connections.spawn(async move {
@@ -165,7 +166,6 @@ async fn tell(mut stream: TcpStream, problem: Problem) -> io::Result<()> {
 /// Sends away who comes from an address that may not come: with an answer, if that can be understood
 /// and not too many are being answered.
 async fn send_away(state: &State, stream: TcpStream, from: IpAddr) {
-    state.access.refusals.count(Refusal::Address);
     if state.tls.is_some() {
         return;
     }

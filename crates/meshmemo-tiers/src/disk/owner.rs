@@ -192,6 +192,7 @@ mod tests {
         let announced =
             Holder { url: Some("http://127.0.0.1:8080".to_owned()), ..Holder::this("serve", None) };
         owner.announce(&announced);
+        let announced = Holder { uid: Some(nix::unistd::geteuid().as_raw()), ..announced };
         assert_eq!(holder(dir.path()), Some(announced.clone()));
         let second = Owner::take(dir.path(), &Holder::this("generate", None));
         assert!(matches!(second, Err(TakeError::Held(holder)) if holder == announced));
