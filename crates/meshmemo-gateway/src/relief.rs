@@ -95,8 +95,13 @@ impl Relief {
         format: Format,
     ) -> Result<Derived> {
         let quota = work.quota.as_ref().map(|quota| &quota.derivations);
-        let _place = self.derivations.enter_within(quota).await?;
-        let converted = spawn_blocking(move || mesh::convert(&source, format)).await;
+        let place = self.derivations.enter_within(quota).await?;
+        // It ends when it ends, also if nobody waits for it any more: until then it has its place.
+        let convert = move || {
+            let _place = place;
+            mesh::convert(&source, format)
+        };
+        let converted = spawn_blocking(convert).await;
         let failed = |source| {
             let message = format!("the {format} file could not be derived from the GLB");
             Error::with_source(ErrorKind::BackendFailed, message, source)

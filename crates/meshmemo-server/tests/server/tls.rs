@@ -142,3 +142,14 @@ fn files_that_are_no_certificate_are_named_at_the_start() {
     }
     assert!(start(&["--tls-cert", "cert.pem"]).contains("`tls_key`"));
 }
+
+#[test]
+fn the_end_waits_for_no_handshake_and_no_idle_connection() {
+    let (mut server, key) = encrypted();
+    let mut half = TcpStream::connect(&server.house.host).unwrap();
+    half.write_all(&[22, 3, 1]).unwrap();
+    let _silent = TcpStream::connect(&server.house.host).unwrap();
+    let http = trusting(&server);
+    send(http.get(stats_url(&server)).bearer_auth(&key)).ok();
+    server.house.end();
+}

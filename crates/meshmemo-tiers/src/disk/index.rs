@@ -494,6 +494,10 @@ mod tests {
         index.budget.give_back(&own, 30);
         index.adopt(vec![kept(generation + 1)], WALL);
         assert!(!has(&mut index, 2), "nor is it taken in from the directories");
+        put_of(&mut index, &own, 3, 10);
+        let successor = kept_of(&own, 3, 30, generation + 1_000_000);
+        index.adopt(vec![successor], WALL);
+        assert!(!has(&mut index, 3), "what it has replaced does not come back");
         index.validate();
     }
 
