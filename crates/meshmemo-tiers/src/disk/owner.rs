@@ -157,7 +157,12 @@ fn read(path: &Path) -> Holder {
 impl Holder {
     /// Describes this process.
     pub fn this(role: &str, url: Option<String>) -> Self {
-        Self { pid: Some(std::process::id()), role: role.to_owned(), url, uid: None }
+        Self {
+            pid: Some(std::process::id()),
+            role: role.to_owned(),
+            url,
+            uid: Some(nix::unistd::geteuid().as_raw()),
+        }
     }
 
     fn to_text(&self) -> Vec<u8> {
@@ -192,7 +197,6 @@ mod tests {
         let announced =
             Holder { url: Some("http://127.0.0.1:8080".to_owned()), ..Holder::this("serve", None) };
         owner.announce(&announced);
-        let announced = Holder { uid: Some(nix::unistd::geteuid().as_raw()), ..announced };
         assert_eq!(holder(dir.path()), Some(announced.clone()));
         let second = Owner::take(dir.path(), &Holder::this("generate", None));
         assert!(matches!(second, Err(TakeError::Held(holder)) if holder == announced));
