@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-/// How many connections are served at a time; the next one waits to be accepted.
+/// How many connections are served at a time, where so many files may be open; the next one waits to
+/// be accepted.
 pub(crate) const CONNECTIONS_MAX: usize = 1024;
+
+/// How many files are left to all but connections: to the disk, the log, the keys.
+pub(crate) const FILES_BESIDE_CONNECTIONS: usize = 256;
 
 /// How long a client may take to send its request's head, the pause before it included.
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -30,8 +31,8 @@ use super::router::router;
 use super::state::State;
 use crate::access::Refusal;
 use crate::limits::{
-    CONNECTIONS_MAX, HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, IDLE_END_MAX, SEND_PAUSE_MAX,
-    SENT_AWAY_MAX, SENT_AWAY_TIMEOUT,
+    CONNECTIONS_MAX, FILES_BESIDE_CONNECTIONS, HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, IDLE_END_MAX,
+    SEND_PAUSE_MAX, SENT_AWAY_MAX, SENT_AWAY_TIMEOUT,
 };
 use crate::tls::{HANDSHAKE, Tls};
 
@@ -57,7 +58,7 @@ pub async fn serve(
     let service = router(Arc::clone(&state));
     let graceful = GracefulShutdown::new();
     let connections = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(connections_max()));
     let sent_away = Arc::new(Semaphore::new(SENT_AWAY_MAX));
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -87,6 +88,13 @@ pub async fn serve(
     }
     drop(listener);
     drain(&state, graceful, &connections).await
+}
+
+/// Returns how many connections there may be, so that files are left for all else.
+fn connections_max() -> usize {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((u64::MAX, u64::MAX));
+    let files = usize::try_from(soft).unwrap_or(usize::MAX);
+    files.saturating_sub(FILES_BESIDE_CONNECTIONS).clamp(1, CONNECTIONS_MAX)
 }
 
 /// A connection that has its place.

@@ -60,10 +60,22 @@ impl House {
 
     /// Starts a server where another one was before.
     pub(crate) fn in_dir(dir: &Arc<TempDir>, flags: &[&str]) -> Self {
+        Self::run(meshmemo(dir.path()), dir, flags)
+    }
+
+    /// Starts a server where so many files may be open at a time.
+    pub(crate) fn with_files(files: usize, dir: &Arc<TempDir>, flags: &[&str]) -> Self {
+        let mut command = in_directory("sh", dir.path());
+        let script = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_meshmemo")]);
+        Self::run(command, dir, flags)
+    }
+
+    fn run(mut command: Command, dir: &Arc<TempDir>, flags: &[&str]) -> Self {
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let listen = ["--listen", "127.0.0.1:0"];
         let listen = if flags.contains(&"--listen") { &[][..] } else { &listen };
-        let mut child = meshmemo(dir.path())
+        let mut child = command
             .arg("serve")
             .args(listen)
             .args(flags)
@@ -258,7 +270,11 @@ pub(crate) fn client() -> reqwest::ClientBuilder {
 
 /// Returns the program, with nothing of the tester's own configuration around it.
 pub(crate) fn meshmemo(dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meshmemo"));
+    in_directory(env!("CARGO_BIN_EXE_meshmemo"), dir)
+}
+
+fn in_directory(program: &str, dir: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().env("HOME", dir).env("XDG_CONFIG_HOME", dir).current_dir(dir);
     command.stdin(Stdio::null());
     command

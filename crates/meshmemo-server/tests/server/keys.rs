@@ -4,14 +4,16 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::answer::{send, send_all};
 use crate::desk::Desk;
 use crate::guarded::{Guarded, KEYS, add_key, revoke_key};
-use crate::house::meshmemo;
+use crate::house::{House, meshmemo};
 
 #[test]
 fn a_key_is_shown_once_and_its_file_does_not_have_it() {
@@ -286,4 +288,28 @@ fn who_came_and_went_is_told_whatever_the_level_of_the_log() {
         let line = format!("action=\"{action}\" name=\"late\"");
         assert!(server.log().contains(&line), "{}", server.log());
     }
+}
+
+/// How long a connection may take before nobody takes it.
+const CONNECT_WAIT: Duration = Duration::from_secs(1);
+
+/// Whoever held all the connections there were kept the server from reading its keys, and what was
+/// revoked meanwhile held.
+#[test]
+fn keys_are_read_however_many_connections_there_are() {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let [ops, gone] = ["ops --role admin", "gone --role read"].map(|key| add_key(&dir, key));
+    let server = Guarded { house: House::with_files(300, &dir, &["--api-keys", KEYS]) };
+    server.get(&gone, "/api/cache/stats").ok();
+    // Until no more are taken, nor wait to be.
+    let address = server.house.host.parse().unwrap();
+    let held: Vec<_> = (0..400)
+        .map_while(|_| TcpStream::connect_timeout(&address, CONNECT_WAIT).ok())
+        .map(|mut stream| stream.write_all(b"GET / HTTP/1.1\r\n").map(|()| stream).unwrap())
+        .collect();
+    revoke_key(&dir, "gone");
+    drop(held);
+    server.house.wait_until(|_| server.get(&gone, "/api/cache/stats").status == 401);
+    server.get(&ops, "/api/cache/stats").ok();
+    assert!(!server.log().contains("Too many open files"), "{}", server.log());
 }

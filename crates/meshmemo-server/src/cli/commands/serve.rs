@@ -17,12 +17,11 @@ use crate::cli::args::Serve;
 use crate::cli::{Done, Usage, output};
 use crate::config::Config;
 use crate::http::{State, Stopped, serve};
-use crate::limits::{CONNECTIONS_MAX, WATCH_INTERVAL, WRONG_KEYS_INTERVAL};
+use crate::limits::{
+    CONNECTIONS_MAX, FILES_BESIDE_CONNECTIONS, WATCH_INTERVAL, WRONG_KEYS_INTERVAL,
+};
 use crate::units::show_size;
 use crate::wire::{self, Parts};
-
-/// How many files may be open besides connections: those of the disk, the log, the keys.
-const OPEN_FILES_BESIDE_CONNECTIONS: u64 = 256;
 
 /// How long the disk may take to find out what it has before memory stays cold.
 const WARM_WAIT: Duration = Duration::from_hours(1);
@@ -186,7 +185,7 @@ fn warn_of_exposure(state: &State) {
 
 /// Lets there be as many open files as the system allows: connections are among them.
 fn raise_open_file_limit() {
-    let needed = CONNECTIONS_MAX as u64 + OPEN_FILES_BESIDE_CONNECTIONS;
+    let needed = (CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS) as u64;
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         let raised = hard.min(needed.max(soft));
         setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map(|()| raised)
@@ -194,8 +193,8 @@ fn raise_open_file_limit() {
     match raised {
         Ok(raised) if raised >= needed => {}
         Ok(raised) => tracing::warn!(
-            "only {raised} files may be open at a time, and many connections may need {needed}: raise \
-             the limit (`ulimit -n`)"
+            "only {raised} files may be open at a time: fewer than {CONNECTIONS_MAX} connections are \
+             served, unless the limit is raised to {needed} (`ulimit -n`)"
         ),
         Err(error) => tracing::warn!(%error, "the limit on open files can not be raised"),
     }
