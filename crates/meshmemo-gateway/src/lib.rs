@@ -1,8 +1,8 @@
 //! What stands between a request and the backend that answers it.
 //!
 //! [`Queue`] protects a backend: so many at a time, so many in line, the rest is told to come back.
-//! [`PlaceQuota`] bounds what one caller takes of it. [`Relief`] is the embedded backend; [`ReliefGeneration`] binds one photo to it, as the engine's
-//! [`Generation`](meshmemo::Generation).
+//! [`PlaceQuota`] bounds what one caller takes of it. [`Relief`] is the embedded backend;
+//! [`ReliefGeneration`] binds one photo to it, as the engine's [`Generation`](meshmemo::Generation).
 #![forbid(unsafe_code)]
 
 mod places;

@@ -22,7 +22,7 @@ use anyhow::Result;
 pub use caller::{Caller, Who};
 pub use key_file::{KeyFile, read as read_key_file};
 pub use keyring::{ApiKey, RateLimit};
-pub use record::{KeyRecord, NAME_FORM, every_namespace, is_name};
+pub use record::{KeyRecord, NAME_FORM, is_name};
 pub use refusals::{Refusal, Refusals};
 pub use role::{Right, Role};
 pub use token::Token;
@@ -133,12 +133,21 @@ impl Access {
     /// applied before any of them holds. Of a file that is not good nothing is taken: the keys that
     /// were read before go on to hold, and it is tried again.
     pub fn renew(&self, wall: Duration, apply: impl FnOnce(&HashMap<Arc<str>, u64>)) {
+        self.renew_by(read_key_file, wall, apply);
+    }
+
+    fn renew_by(
+        &self,
+        read: impl FnOnce(&Path) -> Result<Vec<KeyRecord>>,
+        wall: Duration,
+        apply: impl FnOnce(&HashMap<Arc<str>, u64>),
+    ) {
         let Some(file) = &self.file else { return };
         let look = file.look();
         if !file.is_unread(look.as_ref(), wall) {
             return;
         }
-        match read_key_file(file.path()) {
+        match read(file.path()) {
             Ok(records) => self.take_over(records, look, apply),
             Err(error) => {
                 let trouble = format!("the API keys can not be read again: {error:#}");
@@ -194,5 +203,55 @@ fn note_changes(before: &Keyring, after: &Keyring) {
     }
     for (_, key) in before.keys().filter(|(id, _)| after.record(id).is_none()) {
         note("key revoked", &key.record);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::record::tests::record;
+
+    /// Later than any file has changed.
+    const LATER: Duration = Duration::from_secs(1 << 40);
+
+    /// A read that had failed was not tried again until the file changed once more, and what had been
+    /// revoked held.
+    #[test]
+    fn a_read_that_failed_is_tried_again_though_the_file_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.json");
+        let (stays, goes) = (Token::draw().unwrap(), Token::draw().unwrap());
+        let save = |names: &[(&str, &Token)]| {
+            let mut file = KeyFile::take(&path).unwrap();
+            file.records = names.iter().map(|(name, token)| record(name, token)).collect();
+            file.save().unwrap();
+        };
+        save(&[("stays", &stays), ("goes", &goes)]);
+        let access = Access::open(Auth::All, Some(&path)).unwrap();
+        save(&[("stays", &stays)]);
+        access.renew_by(|_| anyhow::bail!("too many open files"), LATER, |_| {});
+        assert!(access.trouble().is_some() && access.key_of(goes.reveal()).is_some());
+        access.renew(LATER, |_| {});
+        assert!(access.trouble().is_none() && access.key_of(goes.reveal()).is_none());
+        assert!(access.key_of(stays.reveal()).is_some());
+    }
+
+    #[test]
+    fn shares_are_applied_before_their_keys_hold() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.json");
+        let token = Token::draw().unwrap();
+        KeyFile::take(&path).unwrap().save().unwrap();
+        let access = Access::open(Auth::All, Some(&path)).unwrap();
+        let mut file = KeyFile::take(&path).unwrap();
+        file.records.push(KeyRecord { bytes: Some(7), ..record("cup", &token) });
+        file.save().unwrap();
+        let mut applied = None;
+        access.renew(LATER, |shares| {
+            applied = shares.get("cup").copied();
+            assert!(access.key_of(token.reveal()).is_none());
+        });
+        assert_eq!(applied, Some(7));
+        assert!(access.key_of(token.reveal()).is_some());
     }
 }

@@ -49,7 +49,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 /// Returns whether this is the namespace that stands for all of them.
-pub fn every_namespace(namespace: &str) -> bool {
+fn every_namespace(namespace: &str) -> bool {
     namespace == EVERY
 }
 

@@ -11,7 +11,7 @@ pub enum Refusal {
     WrongKey,
     /// The key does not allow it.
     Forbidden,
-    /// The key has had its requests for now.
+    /// The key has used up its requests.
     RateLimit,
     /// The key has as many generations under way as it may have.
     Queue,

@@ -63,7 +63,7 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..problem }
     }
 
-    /// The caller has had what it may have for now.
+    /// The caller has used up what it may use.
     pub(super) fn too_many(detail: impl Into<String>, retry_after: Duration) -> Self {
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, detail);
         Self { retry_after: Some(retry_after), ..problem }
