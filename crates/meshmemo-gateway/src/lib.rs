@@ -1,15 +1,46 @@
 //! What stands between a request and the backend that answers it.
 //!
 //! [`Queue`] protects a backend: so many at a time, so many in line, the rest is told to come back.
-//! [`PlaceQuota`] bounds what one caller takes of it. [`Relief`] is the embedded backend;
-//! [`ReliefGeneration`] binds one photo to it, as the engine's [`Generation`](meshmemo::Generation).
+//! [`PlaceQuota`] bounds what one caller takes of it.
+//!
+//! There are two kinds of backends. [`Relief`] is the embedded one; [`ReliefGeneration`] binds one photo
+//! to it, as the engine's [`Generation`](meshmemo::Generation). [`Remote`] is a server behind a URL, and
+//! [`Gateway`] stands in front of it: its [`Adapter`] knows the server's protocol, so that a request
+//! has a key, and [`pass_on`] passes on what is no generation.
+//!
+//! [`Jobs`] remembers work whose client comes back for it, also after a restart.
 #![forbid(unsafe_code)]
 
+mod gateway;
+mod adapter;
+mod adapters;
+mod alias;
+mod remote;
+mod remote_generation;
+mod proxy;
+mod jobs;
+mod job_id;
+mod answer;
+mod judge;
+mod base64_text;
+mod headers;
 mod places;
 mod queue;
 mod quota;
 mod relief;
 
+pub use adapter::{
+    Adapter, Ask, Door, Expected, Keeping, Letter, Meaning, Reply, Report, RequestHead, Unclear,
+};
+pub use adapters::{ADAPTERS, GenericRoute, GenericRoutes, Unseeded, open};
+pub use alias::{Known, RequestDigest};
+pub use answer::BackendAnswer;
+pub use gateway::{Gateway, Wanted};
+pub use headers::{Arrival, credentials, forward, remove_hop_by_hop};
+pub use job_id::Secret;
+pub use jobs::{Done, FoundJob, JobState, JobView, Jobs, RunningJob};
+pub use proxy::pass_on;
 pub use queue::{Place, Queue};
 pub use quota::PlaceQuota;
 pub use relief::{Asked, Relief, ReliefGeneration, ReliefOptions};
+pub use remote::{Body, Remote, RemoteOptions, whole};

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use meshmemo::{
-    Clock, Derived, Error, ErrorKind, Freshness, Generated, Generation, Request, Result, Variants,
+    Audience, Clock, Derived, Error, ErrorKind, Freshness, Generated, Generation, Request, Result,
+    Variants,
 };
-use meshmemo_gen::relief::{GenerateError, GenerateErrorKind, Progress};
+use meshmemo_gen::relief::{GenerateError, GenerateErrorKind};
 use meshmemo_gen::{Format, Parameters, canonical, mesh, relief};
 use tokio::task::spawn_blocking;
 
@@ -61,13 +62,14 @@ impl Relief {
         &self.queue
     }
 
-    async fn generate(&self, work: &ReliefGeneration) -> Result<Generated> {
+    async fn generate(&self, work: &ReliefGeneration, audience: &Audience) -> Result<Generated> {
         let asked_at = self.clock.now();
         let quota = work.quota.as_ref().map(|quota| &quota.generations);
-        let place = self.queue.enter_within(quota).await?;
+        let place = self.queue.enter_for(audience, quota).await?;
         let begun_at = self.clock.now();
         let stop = StopOnDrop::default();
-        let generated = spawn_blocking(work.job(place, Arc::clone(&stop.is_stopped)));
+        let generated =
+            spawn_blocking(work.job(place, audience.clone(), Arc::clone(&stop.is_stopped)));
         let body = match tokio::time::timeout(self.timeout, generated).await {
             Ok(Ok(generated)) => generated.map_err(|error| refused(&error))?,
             Ok(Err(panic)) => {
@@ -85,7 +87,7 @@ impl Relief {
         (self.observer)(cost);
         let queued = begun_at.saturating_sub(asked_at);
         let media_type = Format::Glb.media_type().to_owned();
-        Ok(Generated { body: body.into(), media_type, cost, queued })
+        Ok(Generated { body: body.into(), media_type, head: None, cost, queued })
     }
 
     async fn derive(
@@ -95,7 +97,7 @@ impl Relief {
         format: Format,
     ) -> Result<Derived> {
         let quota = work.quota.as_ref().map(|quota| &quota.derivations);
-        let place = self.derivations.enter_within(quota).await?;
+        let place = self.derivations.enter_within(quota, |_| {}).await?;
         // It ends when it ends, also if nobody waits for it any more: until then it has its place.
         let convert = move || {
             let _place = place;
@@ -127,7 +129,6 @@ pub struct ReliefGeneration {
     backend: Arc<Relief>,
     photo: Bytes,
     parameters: Parameters,
-    progress: Arc<dyn Fn(Progress) + Send + Sync>,
     quota: Option<Arc<PlaceQuota>>,
 }
 
@@ -145,14 +146,9 @@ pub struct Asked<'a> {
 }
 
 impl ReliefGeneration {
-    /// Binds the bytes of a photo, and what is asked for; `progress` is told while it works.
-    pub fn new(
-        backend: Arc<Relief>,
-        photo: Bytes,
-        parameters: Parameters,
-        progress: Arc<dyn Fn(Progress) + Send + Sync>,
-    ) -> Self {
-        Self { backend, photo, parameters, progress, quota: None }
+    /// Binds the bytes of a photo, and what is asked for.
+    pub fn new(backend: Arc<Relief>, photo: Bytes, parameters: Parameters) -> Self {
+        Self { backend, photo, parameters, quota: None }
     }
 
     /// Takes its places in the lines from a quota.
@@ -180,14 +176,14 @@ impl ReliefGeneration {
     fn job(
         &self,
         place: Place,
+        audience: Audience,
         is_stopped: Arc<AtomicBool>,
     ) -> impl FnOnce() -> Result<Vec<u8>, GenerateError> + Send + 'static {
         let (photo, parameters) = (self.photo.clone(), self.parameters.clone());
-        let progress = Arc::clone(&self.progress);
         move || {
             let _place = place;
             relief::generate(&photo, &parameters, &mut |now| {
-                progress(now);
+                audience.tell_working(now.fraction, now.step.as_str());
                 if is_stopped.load(Ordering::Relaxed) {
                     ControlFlow::Break(())
                 } else {
@@ -199,8 +195,12 @@ impl ReliefGeneration {
 }
 
 impl Generation for ReliefGeneration {
-    fn generate(&self, _variant: &str) -> BoxFuture<'_, Result<Generated>> {
-        self.backend.generate(self).boxed()
+    fn generate<'a>(
+        &'a self,
+        _variant: &'a str,
+        audience: &'a Audience,
+    ) -> BoxFuture<'a, Result<Generated>> {
+        self.backend.generate(self, audience).boxed()
     }
 
     fn validate(&self, variant: &str, body: &Bytes) -> BoxFuture<'_, Result<()>> {

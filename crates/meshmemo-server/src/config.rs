@@ -4,6 +4,7 @@
 //! `config show` can tell where it came from, and then read once, with errors that name both.
 
 mod access;
+mod backend;
 mod file;
 mod resolve;
 
@@ -19,6 +20,7 @@ use meshmemo_tiers::Durability;
 use crate::access::Auth;
 use crate::units::{DURATION_FORM, SIZE_FORM, parse_duration, parse_size};
 pub use access::{AccessConfig, TlsFiles};
+pub use backend::{BackendConfig, CacheUse, Credentials, RemoteConfig};
 pub use resolve::{Given, Resolved, Source};
 
 /// One setting.
@@ -48,7 +50,7 @@ const fn setting(name: &'static str, environment: &'static str, default: &'stati
 }
 
 /// Every setting there is.
-pub const SETTINGS: [Setting; 24] = [
+pub const SETTINGS: [Setting; 27] = [
     setting("listen", "MESHMEMO_LISTEN", "127.0.0.1:8080"),
     // The default is the platform's cache directory + `/meshmemo`.
     setting("data_dir", "MESHMEMO_DATA_DIR", ""),
@@ -57,7 +59,12 @@ pub const SETTINGS: [Setting; 24] = [
     setting("warm", "MESHMEMO_WARM", "25%"),
     setting("backend", "MESHMEMO_BACKEND", "relief"),
     setting("adapter", "MESHMEMO_ADAPTER", "native"),
-    setting("model_id", "MESHMEMO_MODEL_ID", "relief"),
+    // The default is `relief`, or for a server the name of its adapter.
+    setting("model_id", "MESHMEMO_MODEL_ID", ""),
+    setting("unseeded", "MESHMEMO_UNSEEDED", "keep"),
+    setting("credentials", "MESHMEMO_CREDENTIALS", "separate"),
+    // A table of the file; in the environment, as TOML.
+    setting("generic", "MESHMEMO_GENERIC", ""),
     Setting {
         also: Some(Alias { environment: "DISABLE_RESULT_CACHE", convert: off_if_set }),
         ..setting("cache", "MESHMEMO_CACHE", "on")
@@ -89,6 +96,10 @@ pub const SETTINGS: [Setting; 24] = [
     setting("tls_key", "MESHMEMO_TLS_KEY", "off"),
 ];
 
+/// What an operator should know whose platform has no directory for caches.
+const MISSING_DATA_DIR: &str =
+    "no data directory is known: give --data-dir, or nothing outlives a restart";
+
 /// The least that a disk's budget may be.
 const DISK_MAX_LEAST_BYTES: u64 = 1 << 20;
 
@@ -113,8 +124,12 @@ fn mebibytes(value: &str) -> String {
 pub struct Config {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// What makes the models.
+    pub backend: BackendConfig,
     /// Where entries are kept on disk.
     pub data_dir: PathBuf,
+    /// Why nothing is kept on disk, though it should be.
+    pub missing_data_dir: Option<String>,
     /// Bytes that everything below `data_dir` may take; `None` keeps nothing there.
     pub disk_max_bytes: Option<u64>,
     /// What an entry on disk has gone through when it counts as stored.
@@ -123,8 +138,8 @@ pub struct Config {
     pub warm: Warm,
     /// The operator's name for the model; part of every key.
     pub model_id: String,
-    /// Whether the cache is used at all.
-    pub is_cache_on: bool,
+    /// What the cache is used for.
+    pub cache: CacheUse,
     /// Bytes that entries in memory may weigh.
     pub max_memory_bytes: u64,
     /// How many entries may be in memory.
@@ -162,8 +177,8 @@ impl Config {
     /// # Errors
     /// The first setting that is not acceptable, with its value, its source and its range.
     pub fn read(resolved: &Resolved) -> Result<Self> {
-        resolved.check("backend", "`relief`", |text| (text == "relief").then_some(()))?;
-        resolved.check("adapter", "`native`", |text| (text == "native").then_some(()))?;
+        let backend = BackendConfig::read(resolved)?;
+        let cache = CacheUse::read(resolved, &backend)?;
         let size = |name, least: u64| {
             let range = format!("{SIZE_FORM}, at least {least} bytes");
             resolved.check(name, &range, |text| parse_size(text).filter(|size| *size >= least))
@@ -179,11 +194,13 @@ impl Config {
             resolved.check(name, &range, |text| text.parse().ok().filter(is_in_range))
         };
         let max_memory_bytes = size("max_memory", 1)?;
+        let data_dir = resolved.text("data_dir");
+        let is_missing = data_dir.is_empty() && resolved.text("disk_max") != "off";
         let config = Self {
-            data_dir: resolved.check("data_dir", "a directory", |text| {
-                (!text.is_empty()).then(|| PathBuf::from(text))
-            })?,
+            data_dir: PathBuf::from(data_dir),
+            missing_data_dir: is_missing.then(|| MISSING_DATA_DIR.to_owned()),
             disk_max_bytes: match resolved.text("disk_max") {
+                _ if data_dir.is_empty() => None,
                 "off" => None,
                 _ => Some(disk_max(resolved)?),
             },
@@ -196,9 +213,12 @@ impl Config {
                 |text| warm(text, max_memory_bytes),
             )?,
             listen: resolved.check("listen", "an address such as `127.0.0.1:8080`", address)?,
-            model_id: resolved
-                .check("model_id", "a name", |text| (!text.is_empty()).then(|| text.to_owned()))?,
-            is_cache_on: resolved.check("cache", "`on` or `off`", on_or_off)?,
+            model_id: match resolved.text("model_id") {
+                "" => backend.default_model_id().to_owned(),
+                name => name.to_owned(),
+            },
+            backend,
+            cache,
             max_memory_bytes,
             max_entries: count("max_entries", 1, u32::MAX as usize - 1)?,
             ttl: match resolved.text("ttl") {
@@ -259,14 +279,6 @@ fn warm(text: &str, max_memory_bytes: u64) -> Option<Warm> {
     match text.parse::<usize>() {
         Ok(count) => Some(Warm::Top(count)),
         Err(_) => parse_size(text).map(Warm::Bytes),
-    }
-}
-
-fn on_or_off(text: &str) -> Option<bool> {
-    match text {
-        "on" => Some(true),
-        "off" => Some(false),
-        _ => None,
     }
 }
 

@@ -5,15 +5,20 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+mod backend;
 pub mod cli;
 pub mod config;
 pub mod wire;
 pub mod http;
 mod body_budget;
 mod limits;
+mod observed;
+mod secret;
 mod tasks;
 mod tls;
 pub mod units;
 mod watched_file;
 
+pub use backend::{Backend, Order};
+pub use observed::{Observations, Observed, UnderWay, Would};
 pub use tasks::Tasks;

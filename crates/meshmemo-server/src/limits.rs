@@ -64,6 +64,24 @@ pub(crate) const IDLE_END_MAX: Duration = Duration::from_secs(1);
 /// How long an answer for want of room in memory or for want of a place tells to wait.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
 
+/// Bytes that are reserved at once for a body on the word of its `Content-Length`.
+pub(crate) const BODY_CAPACITY_MAX: u64 = 4 << 20;
+
+/// How long it is remembered whether the backend can be reached.
+pub(crate) const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many photos one batch may have.
+pub(crate) const BATCH_MAX: usize = 256;
+
+/// How many photos of one batch are asked for at a time, so that it does not fill the queue.
+pub(crate) const BATCH_AT_ONCE: usize = 4;
+
+/// How often who watches a job is told how far it has got, at most.
+pub(crate) const JOB_EVENTS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How many clients may watch jobs at a time.
+pub(crate) const JOB_WATCHERS_MAX: usize = 256;
+
 /// Bytes that a form field other than the image may have.
 pub(crate) const FIELD_MAX_BYTES: usize = 4096;
 

@@ -4,17 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use meshmemo::{Clock, Limits, ResultCache, SystemClock, Tier, Writing};
-use meshmemo_gateway::{Relief, ReliefOptions};
+use meshmemo_gateway::{Gateway, Jobs, Relief, ReliefOptions, Remote, RemoteOptions, open};
 use meshmemo_tiers::{Disk, DiskOptions, OpenError};
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
+use crate::backend::Backend;
 use crate::body_budget::BodyBudget;
-use crate::config::{AccessConfig, Config};
+use crate::config::{AccessConfig, BackendConfig, CacheUse, Config, RemoteConfig};
 use crate::http::{MeasuredTier, Metrics, State};
 use crate::limits::{SENDS_MAX_BYTES, UPLOADS_MAX_BYTES};
+use crate::observed::Observed;
+use crate::secret;
 use crate::tasks::Tasks;
-use crate::tls::Tls;
+use crate::tls::{self, Tls};
 
 /// What the parts of a process share.
 #[derive(Debug, Clone)]
@@ -47,7 +50,7 @@ fn disk(
     role: &'static str,
     clock: &Arc<dyn Clock>,
 ) -> Result<Option<Arc<Disk>>, OpenError> {
-    let Some(max_bytes) = config.disk_max_bytes.filter(|_| config.is_cache_on) else {
+    let Some(max_bytes) = config.disk_max_bytes.filter(|_| config.cache == CacheUse::On) else {
         return Ok(None);
     };
     let mut options = DiskOptions::new(&config.data_dir, max_bytes, Arc::clone(clock));
@@ -72,18 +75,34 @@ pub fn cache(config: &Config, parts: &Parts) -> ResultCache {
     builder.build()
 }
 
-/// Builds the embedded backend that a configuration describes.
-pub fn backend(config: &Config, parts: &Parts) -> Arc<Relief> {
-    let options = ReliefOptions {
-        concurrency: config.concurrency,
-        queue: config.queue,
-        timeout: config.backend_timeout,
-    };
+/// Builds the backend that a configuration describes; a server is asked nothing yet.
+///
+/// # Errors
+/// The system's certificates can not be read.
+pub fn backend(config: &Config, parts: &Parts) -> anyhow::Result<Backend> {
+    let Config { concurrency, queue, backend_timeout: timeout, .. } = *config;
     let metrics = Arc::clone(&parts.metrics);
-    let relief = Relief::new(options, Arc::clone(&parts.clock), move |took| {
-        metrics.observe_generation(took);
-    });
-    Arc::new(relief)
+    let observer = move |took| metrics.observe_generation(took);
+    let clock = Arc::clone(&parts.clock);
+    Ok(match &config.backend {
+        BackendConfig::Relief => {
+            let options = ReliefOptions { concurrency, queue, timeout };
+            let relief = Relief::new(options, clock, observer);
+            Backend::Relief(Arc::new(relief), config.model_id.as_str().into())
+        }
+        BackendConfig::Remote(remote) => {
+            let RemoteConfig { url, adapter, routes, unseeded, .. } = &**remote;
+            let options = RemoteOptions { url: url.clone(), concurrency, queue, timeout };
+            tls::install_provider();
+            let remote = Remote::new(options, clock, observer)?;
+            let adapter = open(adapter, *unseeded, routes).expect("the configuration was checked");
+            Backend::Remote(Arc::new(Gateway::new(
+                adapter,
+                Arc::new(remote),
+                config.model_id.clone(),
+            )))
+        }
+    })
 }
 
 /// Builds the state of a server that listens on `address`.
@@ -94,11 +113,21 @@ pub fn state(config: Config, address: SocketAddr, parts: Parts) -> anyhow::Resul
     let AccessConfig { auth, api_keys, tls, .. } = &config.access;
     let access = Access::open(*auth, api_keys.as_deref())?;
     let tls = tls.as_ref().map(Tls::open).transpose()?;
-    let (cache, backend) = (cache(&config, &parts), backend(&config, &parts));
+    let (cache, backend) = (cache(&config, &parts), backend(&config, &parts)?);
+    // Without the disk tier, the directory may be another process's.
+    let directory = parts.disk.as_ref().map(|_| config.data_dir.as_path());
+    let secret = secret::open(directory)?;
+    let journal = directory.map(|directory| directory.join("jobs"));
+    let jobs = Jobs::open(journal.as_deref(), secret, Arc::clone(&parts.clock));
+    let observed = (config.cache == CacheUse::Observe).then(|| Observed::new(&config));
     let Parts { clock, tasks, metrics, disk } = parts;
     Ok(Arc::new(State {
         cache,
         backend,
+        jobs,
+        secret,
+        observed,
+        probed: tokio::sync::Mutex::default(),
         disk,
         started_at: clock.now(),
         clock,

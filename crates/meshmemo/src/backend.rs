@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use crate::audience::Audience;
+use crate::entry::Head;
 use crate::error::Result;
 use crate::key::{GenerationKey, Identity, Key};
 
@@ -51,11 +53,16 @@ pub enum Freshness {
 /// One piece of work, bound to the input it works on and the backend that does it.
 pub trait Generation: Debug + Send + Sync {
     /// Generates the model, in the variant that `variant` asks for, or in the one it is
-    /// [derived from](Variants::source_of).
+    /// [derived from](Variants::source_of), and tells the audience how far it is. Work that has not
+    /// begun when the audience has left need not begin.
     ///
     /// # Errors
     /// What the backend says, which all waiters get; `Cancelled` lets a waiter take over.
-    fn generate(&self, variant: &str) -> BoxFuture<'_, Result<Generated>>;
+    fn generate<'a>(
+        &'a self,
+        variant: &'a str,
+        audience: &'a Audience,
+    ) -> BoxFuture<'a, Result<Generated>>;
 
     /// Checks that a model is complete and well-formed; what is not is never kept.
     ///
@@ -80,6 +87,8 @@ pub struct Generated {
     pub body: Bytes,
     /// The media type to send them with.
     pub media_type: String,
+    /// What else the backend sent before them, if it is a server.
+    pub head: Option<Head>,
     /// How long the work took, without the wait for it to begin.
     pub cost: Duration,
     /// How long it waited in the backend's queue.

@@ -27,6 +27,8 @@ pub struct Meta {
     pub label: String,
     /// The media type that the bytes are sent with.
     pub media_type: String,
+    /// What the backend sent before the bytes; `None` if it was no server.
+    pub head: Option<Arc<Head>>,
     /// The digest of the bytes.
     pub digest: Digest,
     /// How many bytes.
@@ -37,6 +39,15 @@ pub struct Meta {
     pub created: Duration,
     /// When it is over, since the Unix epoch; the same in every tier. `None` is never.
     pub expires: Option<Duration>,
+}
+
+/// What a backend's answer had before its bytes, besides the media type.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers that an answer from the cache replays, in their order.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Meta {

@@ -19,6 +19,7 @@ use std::task::{Context, Poll, Waker};
 use hashbrown::HashTable;
 use slab::Slab;
 
+use crate::audience::Audience;
 use crate::probe::{Candidates, with_key};
 use crate::sync::{Mutex, thread_local};
 use crate::ticket::Ticket;
@@ -72,6 +73,22 @@ impl<K: Eq + Clone, R> Flights<K, R> {
         } else {
             Joined::Follower(Follower::new(flight))
         }
+    }
+
+    /// Starts a flight that nobody else joins.
+    pub(crate) fn alone(&self, hash: u64, key: K) -> Guard<K, R> {
+        Guard { flight: Arc::new(Flight::new(hash, key)), table: Arc::clone(&self.table) }
+    }
+
+    /// Returns those who wait for the flight for `key`, if there is one.
+    pub(crate) fn audience(&self, hash: u64, key: &K) -> Option<Audience> {
+        let found = with_key(
+            &self.table,
+            hash,
+            |flight| flight.key == *key,
+            |_, found| found.map(|((), flight)| Arc::clone(flight)),
+        );
+        found.map(|flight| flight.audience.clone())
     }
 
     /// Takes the right to publish from the flight for `key`; nobody joins it any more, and those
@@ -139,6 +156,7 @@ pub(crate) struct Flight<K, R> {
     key: K,
     hash: u64,
     ticket: Ticket,
+    audience: Audience,
     state: Mutex<State<R>>,
 }
 
@@ -151,7 +169,7 @@ enum State<R> {
 impl<K, R> Flight<K, R> {
     fn new(hash: u64, key: K) -> Self {
         let state = Mutex::new(State::Flying(Slab::new()));
-        Self { key, hash, ticket: Ticket::new(), state }
+        Self { key, hash, ticket: Ticket::new(), audience: Audience::of(0), state }
     }
 
     /// Ends the flight, unless it has ended.
@@ -189,6 +207,11 @@ impl<K, R> Guard<K, R> {
     /// Returns the flight's right to publish.
     pub(crate) fn ticket(&self) -> &Ticket {
         &self.flight.ticket
+    }
+
+    /// Returns those who wait for this flight.
+    pub(crate) fn audience(&self) -> Audience {
+        self.flight.audience.clone()
     }
 
     /// Returns a follower of this flight, for a leader that waits for its own task.
@@ -241,6 +264,7 @@ pub(crate) struct Follower<K, R> {
 
 impl<K, R> Follower<K, R> {
     fn new(flight: Arc<Flight<K, R>>) -> Self {
+        flight.audience.join();
         Self { flight, waker: None }
     }
 
@@ -273,6 +297,7 @@ impl<K, R> Future for Follower<K, R> {
 
 impl<K, R> Drop for Follower<K, R> {
     fn drop(&mut self) {
+        self.flight.audience.leave();
         let Some(place) = self.waker else { return };
         let _waker = match &mut *self.flight.state.lock() {
             State::Flying(wakers) => wakers.try_remove(place),

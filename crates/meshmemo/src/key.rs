@@ -143,6 +143,8 @@ pub enum Value {
     Integer(i128),
     /// A yes or no.
     Flag(bool),
+    /// What is too long, or too deep, to be kept as it is.
+    Digest(Digest),
 }
 
 impl fmt::Display for Value {
@@ -152,6 +154,7 @@ impl fmt::Display for Value {
             Self::Number(number) => write!(f, "{number}"),
             Self::Integer(number) => write!(f, "{number}"),
             Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Digest(digest) => write!(f, "{digest}"),
         }
     }
 }
@@ -191,6 +194,10 @@ impl Encoder {
             Value::Integer(number) => self.integer(*number),
             Value::Flag(flag) => {
                 self.0.update(&[4, u8::from(*flag)]);
+            }
+            Value::Digest(digest) => {
+                self.0.update(&[5]);
+                self.0.update(digest.as_bytes());
             }
         }
     }
@@ -238,6 +245,8 @@ mod tests {
     fn a_text_is_not_the_number_it_spells() {
         assert_ne!(with("q", Value::Text("7".into())), with("q", Value::Integer(7)));
         assert_ne!(with("q", Value::Flag(true)), with("q", Value::Integer(1)));
+        let digest = Digest::of(b"a long text");
+        assert_ne!(with("q", Value::Digest(digest)), with("q", Value::Text(digest.to_string())));
     }
 
     #[test]

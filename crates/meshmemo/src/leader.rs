@@ -2,7 +2,7 @@
 //!
 //! 1. [`find_below`]: once more memory, then the lower tiers; a hit back-fills the nearer ones;
 //! 2. [`hold_lease`]: among machines, one generates;
-//! 3. [`make`]: derived from another variant, or generated; validated either way;
+//! 3. [`make`](ResultCache::make), in `making.rs`: derived from another variant, or generated;
 //! 4. [`store`]: memory, then the tiers that the answer waits for;
 //! 5. the flight lands, and all who wait have their answer;
 //! 6. [`Afterwards`]: the tiers that the answer does not wait for, then the lease is given back.
@@ -11,25 +11,23 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, join_all, select};
 
 use crate::afterwards::Afterwards;
+use crate::audience::Audience;
 use crate::backend::{Freshness, Request};
 use crate::cache::EntryOptions;
-use crate::entry::{Entry, Meta, Stored, read_entry};
+use crate::entry::{Entry, Meta, Stored};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flight::Guard;
 use crate::guarded_tier::GuardedTier;
-use crate::key::{Digest, Key};
+use crate::key::Key;
 use crate::lease::Acquired;
-use crate::limits::{LEASE_ROUNDS_MAX, LEASE_WAIT_MAX, TIER_READ_MAX};
-use crate::outcome::Outcome;
-use crate::published::{Published, Role, Source};
+use crate::limits::{LEASE_ROUNDS_MAX, LEASE_WAIT_MAX};
+use crate::published::{Published, Source};
 use crate::result_cache::{MEMORY, ResultCache};
 use crate::selector::{Filter, Selector};
-use crate::sync::Mutex;
 use crate::ticket::{Subject, Ticket};
 use crate::tier::{Address, MissReason, Writing};
 
@@ -59,7 +57,8 @@ impl Leader {
             Subject { identity: Arc::clone(&request.identity), label: request.label.clone() };
         let ticket = cache.inner.tickets.register(request.key(), Some(subject), guard.ticket());
         let mut afterwards = Afterwards::default();
-        let work = cache.lead(&request, &ticket, on_behalf_of, &mut afterwards);
+        let audience = guard.audience();
+        let work = cache.lead(&request, (&ticket, &audience), on_behalf_of, &mut afterwards);
         match AssertUnwindSafe(work).catch_unwind().await {
             Ok(Err(error))
                 if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::NotCached) =>
@@ -76,20 +75,11 @@ impl Leader {
     }
 }
 
-/// A result that no tier has yet.
-struct Made {
-    entry: Arc<Entry>,
-    is_derived: bool,
-    source: Source,
-    queue: Duration,
-    generate: Duration,
-}
-
 impl ResultCache {
     async fn lead(
         &self,
         request: &Request,
-        ticket: &Ticket,
+        (ticket, audience): (&Ticket, &Audience),
         on_behalf_of: Option<Key>,
         afterwards: &mut Afterwards,
     ) -> Result<Published> {
@@ -105,7 +95,7 @@ impl ResultCache {
         {
             return Ok(found);
         }
-        let made = self.make(request).await?;
+        let made = self.make(request, audience).await?;
         let replacing = if is_refresh { Replacing::Yes } else { Replacing::No };
         let is_source_replaced = is_refresh && !made.is_derived;
         // Before, or a process that ends in between leaves them; and after, as somebody may have
@@ -123,13 +113,6 @@ impl ResultCache {
         };
         let (queue, generate) = (made.queue, made.generate);
         Ok(Published { stored: made.entry, source, queue, generate })
-    }
-
-    /// Makes a result that nobody else is to have.
-    pub(crate) async fn make_unkept(&self, request: &Request) -> Result<Published> {
-        let Made { entry, queue, generate, .. } = self.make(request).await?;
-        let source = Source::Generated { is_stored: false };
-        Ok(Published { stored: entry, source, queue, generate })
     }
 
     /// Looks in memory once more (the previous flight may have landed since the first look), then
@@ -192,101 +175,6 @@ impl ResultCache {
             }
         }
         None
-    }
-
-    /// Derives or generates, and validates.
-    async fn make(&self, request: &Request) -> Result<Made> {
-        match request.generation.variants().source_of(&request.variant) {
-            Some(source) => self.derive(request, source).await,
-            None if request.freshness == Freshness::OnlyIfCached => {
-                Err(Error::new(ErrorKind::NotCached, "nothing is generated for this request"))
-            }
-            None => self.generate(request).await,
-        }
-    }
-
-    async fn generate(&self, request: &Request) -> Result<Made> {
-        let generated = async {
-            let generated = request.generation.generate(&request.variant).await?;
-            request.generation.validate(&request.variant, &generated.body).await?;
-            Ok(generated)
-        };
-        let generated = generated.await;
-        self.count(&request.identity.namespace, |stats| stats.count_generation(&generated));
-        let generated = generated?;
-        let meta = self.describe(request, &generated.body, generated.media_type, generated.cost);
-        Ok(Made {
-            entry: Arc::new(Entry::new(meta, generated.body)),
-            is_derived: false,
-            source: Source::Generated { is_stored: false },
-            queue: generated.queued,
-            generate: generated.cost,
-        })
-    }
-
-    async fn derive(&self, request: &Request, source: &str) -> Result<Made> {
-        let found = self.source(request, source, request.freshness).await;
-        let (role, published, body) = match found {
-            // A tier that has the source and can not deliver it is as good as one that has it not.
-            Err(error)
-                if matches!(error.kind(), ErrorKind::Storage | ErrorKind::Corrupt)
-                    && request.freshness == Freshness::Cached =>
-            {
-                self.source(request, source, Freshness::Refresh).await?
-            }
-            found => found?,
-        };
-        let Published { stored, source, queue, generate } = published;
-        let cost = stored.meta().cost;
-        let derived = request.generation.derive(body, &request.variant).await?;
-        request.generation.validate(&request.variant, &derived.body).await?;
-        self.count(&request.identity.namespace, |stats| stats.derivations += 1);
-        let meta = self.describe(request, &derived.body, derived.media_type, cost);
-        let source = match role.outcome(Freshness::Cached, Some(source)) {
-            Outcome::Hit { .. } | Outcome::Derived => Source::Derived,
-            Outcome::Coalesced => Source::GeneratedElsewhere,
-            Outcome::Miss { .. } | Outcome::Bypass { .. } => Source::Generated { is_stored: false },
-        };
-        let entry = Arc::new(Entry::new(meta, derived.body));
-        Ok(Made { entry, is_derived: true, source, queue, generate })
-    }
-
-    /// Asks for the variant that another one is derived from, through the same flow as anybody.
-    async fn source(
-        &self,
-        request: &Request,
-        source: &str,
-        freshness: Freshness,
-    ) -> Result<(Role, Published, Bytes)> {
-        let request_of_source =
-            Request { variant: source.to_owned(), freshness, ..request.clone() };
-        let joined = Mutex::new(None);
-        let on_behalf_of = Some(request.key());
-        let (role, published) = self.resolve(request_of_source, on_behalf_of, &joined).await;
-        let published = published?;
-        let entry = self.bounded(TIER_READ_MAX, read_entry(&*published.stored).boxed()).await;
-        let too_slow =
-            || Error::new(ErrorKind::Storage, "the model to derive from came too slowly");
-        let body = entry.ok_or_else(too_slow)??.body().clone();
-        Ok((role, published, body))
-    }
-
-    fn describe(&self, request: &Request, body: &[u8], media_type: String, cost: Duration) -> Meta {
-        let created = self.inner.clock.wall();
-        let ttl = self.inner.memory.config().ttl;
-        Meta {
-            key: request.key(),
-            generation_key: request.generation_key,
-            identity: Arc::clone(&request.identity),
-            variant: request.variant.clone(),
-            label: request.label.clone(),
-            media_type,
-            digest: Digest::of(body),
-            size_bytes: body.len() as u64,
-            cost,
-            created,
-            expires: ttl.and_then(|ttl| created.checked_add(ttl)),
-        }
     }
 
     /// Keeps a new entry; returns whether it is kept as durably as configured. The tiers that the

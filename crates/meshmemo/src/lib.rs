@@ -13,19 +13,21 @@
 //! 2. `result_cache.rs`: memory;
 //! 3. `flight.rs`: of all who ask for a key at the same time one leads, the others wait;
 //! 4. `leader.rs`: the leader's part, as a task of its own ([`Spawn`]): the lower tiers
-//!    ([`Tier`]), the lease ([`Lease`]), the work itself ([`Generation`]), its validation, and the
-//!    store;
+//!    ([`Tier`]), the lease ([`Lease`]), the work itself ([`Generation`], in `making.rs`), its
+//!    validation, and the store;
 //! 5. `outcome.rs`: what that makes of this request ([`Outcome`]), counted once.
 
 #![forbid(unsafe_code)]
 
 mod result_cache;
 mod leader;
+mod making;
 mod afterwards;
 mod published;
 mod cache;
 mod memory;
 mod flight;
+mod audience;
 mod probe;
 mod ticket;
 mod tier;
@@ -50,11 +52,12 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use audience::{Audience, Progress};
 pub use backend::{Derived, Freshness, Generated, Generation, Request, Variants};
 pub use cache::{Builder, Cache, EntryInfo, EntryOptions, InsertOutcome, Policy, Removed};
 pub use clock::{Clock, SystemClock};
 pub use digest_index::DigestIndex;
-pub use entry::{Entry, Meta, Stored, read_entry};
+pub use entry::{Entry, Head, Meta, Stored, read_entry};
 pub use error::{Error, ErrorKind, Result};
 pub use guarded_tier::TierStats;
 pub use key::{Digest, GenerationKey, Identity, Key, Value};

@@ -22,6 +22,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use crate::audience::Progress;
 use crate::backend::{Freshness, Request};
 use crate::cache::{Cache, Removed};
 use crate::clock::Clock;
@@ -121,6 +122,21 @@ impl ResultCache {
         self.inner.memory.reconfigure(limits)
     }
 
+    /// Looks whether a model is there, by its key. It is no request and no use of the model: only lower
+    /// tiers count it.
+    pub async fn peek(&self, key: Key) -> Option<Arc<dyn Stored>> {
+        match self.inner.memory.peek(&key) {
+            Some(entry) => Some(entry),
+            None => self.look_below(key).await.map(|published| published.stored),
+        }
+    }
+
+    /// Returns how far the generation of a key has got, if one is under way.
+    pub fn progress(&self, key: &Key) -> Option<Progress> {
+        let hash = self.inner.memory.hash(key);
+        self.inner.flights.audience(hash, key).map(|audience| audience.progress())
+    }
+
     /// Lists the keys that are being looked up in slower tiers or generated right now.
     pub fn in_flight(&self) -> Vec<Key> {
         self.inner.flights.keys()
@@ -144,7 +160,7 @@ impl ResultCache {
         async move {
             if request.freshness == Freshness::Bypass {
                 *joined.lock() = Some(Role::Leader);
-                return (Role::Leader, self.make_unkept(&request).await);
+                return (Role::Leader, self.bypass(request).await);
             }
             let key = request.key();
             let (mut takeovers, mut refusals) = (0, 0);
@@ -195,6 +211,28 @@ impl ResultCache {
                 let leader = Leader::new(self.clone(), guard, request.clone(), on_behalf_of);
                 self.inner.spawn.spawn(leader.run().boxed())?;
                 Ok((Role::Leader, follower))
+            }
+        }
+    }
+
+    /// Has a result made that nobody else gets, as a task of the cache all the same: work that has
+    /// begun goes on, and keeps its place until it ends.
+    async fn bypass(&self, request: Request) -> Result<Published> {
+        let key = request.key();
+        let guard = self.inner.flights.alone(self.inner.memory.hash(&key), key);
+        let follower = guard.follower();
+        let cache = self.clone();
+        self.inner.spawn.spawn(
+            async move {
+                let made = cache.make_unkept(&request, &guard.audience()).await;
+                guard.land(made);
+            }
+            .boxed(),
+        )?;
+        match follower.await {
+            Landing::Brought(result) => Result::clone(&result),
+            Landing::Abandoned => {
+                Err(Error::new(ErrorKind::BackendFailed, "the generation ended in a panic"))
             }
         }
     }

@@ -43,6 +43,11 @@ pub fn check(bytes: &[u8], format: Format) -> Result<Summary, MeshError> {
     }
 }
 
+/// Returns whether a well-formed GLB has a texture, and an image for it.
+pub fn is_textured(glb: &[u8]) -> bool {
+    glb::is_textured(glb)
+}
+
 /// Derives another format from a GLB that [`relief::generate`](crate::relief::generate) made.
 /// Metres become millimetres; the photo becomes colours of the vertices where the format has any.
 /// [`Format::Glb`] gives the same bytes back.

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(super) use settings::{DiskSettings, Settings};
+use crate::config::Given;
+
+pub(super) use settings::{BackendSettings, DiskSettings, Settings};
 
 /// Generate once, serve for ever: a result cache for image-to-3D generation.
 #[derive(Debug, Parser)]
@@ -51,6 +53,8 @@ pub(super) enum Command {
     Purge(Purge),
     /// Make, list and revoke the API keys of servers
     Keys(Keys),
+    /// Check a running server, its backend, its tiers and your access, and ask for one model twice
+    Doctor(Doctor),
     /// Verify every entry of a data directory that no server uses
     Fsck(Fsck),
     /// Print completions for a shell
@@ -93,9 +97,20 @@ pub(super) struct Generate {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) disk: DiskSettings,
+    #[command(flatten)]
+    pub(super) backend: BackendSettings,
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+}
+
+impl Generate {
+    /// Returns the settings that were typed.
+    pub(super) fn given(&self) -> Given {
+        let mut given = self.disk.given();
+        given.extend(self.backend.given());
+        given
+    }
 }
 
 /// What is asked of a model; left out is the default of the generator.
@@ -319,6 +334,15 @@ pub(super) struct KeysAdd {
     /// Print the key and what is known of it as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    pub(super) remote: Remote,
+    /// The photo to ask with; it may cost a generation [default: a small one of its own]
+    #[arg(value_name = "IMAGE")]
+    pub(super) image: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

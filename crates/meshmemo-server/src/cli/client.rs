@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 
 use super::Usage;
 use super::args::Remote;
+use crate::http::PREFIX;
 use crate::tls;
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -106,7 +107,8 @@ impl Client {
         for (name, value) in fields {
             form = form.text((*name).to_owned(), value.clone());
         }
-        let mut request = self.http.post(format!("{}/api/generate", self.url)).multipart(form);
+        let mut request =
+            self.http.post(format!("{}{PREFIX}/api/generate", self.url)).multipart(form);
         if let Some(cache_control) = cache_control {
             request = request.header(CACHE_CONTROL, cache_control);
         }

@@ -52,6 +52,7 @@ fn run(args: Args) -> anyhow::Result<Done> {
     match args.command {
         Command::Serve(serve) => commands::serve::run(&serve),
         Command::Generate(generate) => commands::generate::run(&generate),
+        Command::Doctor(doctor) => commands::doctor::run(&doctor),
         Command::Stats(remote) => commands::stats::run(&remote),
         Command::Entries(entries) => commands::entries::run(&entries),
         Command::Config(config) => match &config.command {

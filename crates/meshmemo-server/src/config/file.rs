@@ -31,6 +31,10 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>> {
             bail!("`{name}` is not a setting{}", nearest(&name));
         }
         let text = match value {
+            // The one setting that is a table, or a list of tables.
+            value @ (toml::Value::Table(_) | toml::Value::Array(_)) if name == "generic" => {
+                toml::Table::from_iter([(name.clone(), value)]).to_string()
+            }
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
             toml::Value::Float(number) => number.to_string(),

@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
-use meshmemo::{Error, ErrorKind, Key, Outcome, Served, Stored, Timings};
+use meshmemo::{Digest, Error, ErrorKind, Key, Outcome, Served, Stored, Timings};
 use meshmemo_gen::Format;
 use std::ops::Range;
 
@@ -20,8 +20,8 @@ use crate::body_budget::{BodyBudget, Share};
 use crate::limits::{PIECE_MAX, RETRY_AFTER};
 
 pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-const CACHE_KEY: HeaderName = HeaderName::from_static("x-meshmemo-cache-key");
+pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+pub(super) const CACHE_KEY: HeaderName = HeaderName::from_static("x-meshmemo-cache-key");
 
 /// What a generation request came to.
 pub(super) struct Generated {
@@ -38,7 +38,7 @@ pub(super) async fn answer(state: &State, generated: Generated) -> Result<Respon
     let Served { stored, outcome, timings } = served;
     let meta = stored.meta();
     let mut headers = describe(&*stored);
-    let link = format!("<{}>; rel=\"alternate\"", model_url(&*stored, format));
+    let link = format!("<{}>; rel=\"alternate\"", model_url(state, meta.digest, format));
     let status = cache_status(outcome, meta.ttl(state.clock.wall()));
     headers.insert(header::LINK, ascii(&link));
     headers.insert(CACHE_KEY, ascii(&key.to_string()));
@@ -54,16 +54,21 @@ pub(super) async fn answer(state: &State, generated: Generated) -> Result<Respon
 /// Returns the headers that every answer with an entry's bytes has.
 pub(super) fn describe(stored: &dyn Stored) -> HeaderMap {
     let meta = stored.meta();
+    // A server's own word for it may be another.
+    let media_type = match meta.variant.parse::<Format>() {
+        Ok(format) => format.media_type(),
+        Err(_) => &meta.media_type,
+    };
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, ascii(&meta.media_type));
+    headers.insert(header::CONTENT_TYPE, ascii(media_type));
     headers.insert(header::CONTENT_LENGTH, meta.size_bytes.into());
     headers.insert(header::ETAG, ascii(&format!("\"{}\"", meta.digest)));
     headers
 }
 
 /// Returns the path under which the model is fetched again.
-pub(super) fn model_url(stored: &dyn Stored, format: Format) -> String {
-    format!("/api/models/{}.{}", stored.meta().digest, format.extension())
+pub(super) fn model_url(state: &State, digest: Digest, format: Format) -> String {
+    state.own(&format!("/api/models/{digest}.{}", format.extension()))
 }
 
 /// Returns a body of a range of an entry. Its first piece has been read by then: a promise of bytes
@@ -156,7 +161,7 @@ fn timed(
 }
 
 /// Writes the outcome as RFC 9211 does.
-fn cache_status(outcome: Outcome, ttl: Option<Duration>) -> String {
+pub(super) fn cache_status(outcome: Outcome, ttl: Option<Duration>) -> String {
     let ttl = ttl.map(|ttl| format!("; ttl={}", ttl.as_secs())).unwrap_or_default();
     let stored = |is_stored: bool| if is_stored { "; stored" } else { "" };
     match outcome {
@@ -169,7 +174,7 @@ fn cache_status(outcome: Outcome, ttl: Option<Duration>) -> String {
     }
 }
 
-fn server_timing(key: Duration, timings: Timings) -> String {
+pub(super) fn server_timing(key: Duration, timings: Timings) -> String {
     let Timings { lookup, queue, generate } = timings;
     let steps = [("key", key), ("lookup", lookup), ("queue", queue), ("generate", generate)];
     let steps = steps.map(|(name, took)| format!("{name};dur={:.3}", took.as_secs_f64() * 1_000.0));
@@ -201,7 +206,7 @@ fn percent_encoded(byte: u8) -> String {
 
 /// Makes a header of a text that is ASCII by construction; a media type that a foreign backend
 /// spelled otherwise becomes an opaque one.
-fn ascii(text: &str) -> HeaderValue {
+pub(super) fn ascii(text: &str) -> HeaderValue {
     HeaderValue::from_str(text)
         .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"))
 }

@@ -18,12 +18,14 @@ impl<'a> Credential<'a> {
     /// Finds the key of a request; a header counts before a cookie, and what can not be read is a
     /// key that does not hold.
     pub(super) fn of(headers: &'a HeaderMap, cookie_name: &str) -> Option<Self> {
-        let own = headers.get(API_KEY).map(readable);
-        let own = own.or_else(|| bearer(headers.get(header::AUTHORIZATION)?));
-        match own {
-            Some(token) => Some(Self::Header(token)),
-            None => cookie(headers, cookie_name).map(Self::Cookie),
-        }
+        let bearer = || bearer(headers.get(header::AUTHORIZATION)?).map(Self::Header);
+        let cookie = || cookie(headers, cookie_name).map(Self::Cookie);
+        Self::own(headers).or_else(bearer).or_else(cookie)
+    }
+
+    /// Finds the key in the header that is for nobody else.
+    pub(super) fn own(headers: &'a HeaderMap) -> Option<Self> {
+        headers.get(API_KEY).map(readable).map(Self::Header)
     }
 
     /// Returns what was sent as the key.

@@ -1,13 +1,16 @@
 //! `POST /api/generate`: a photo becomes a model, or comes from the cache.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Request as HttpRequest, State as Extract};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use meshmemo::{Error, ErrorKind, Freshness, Outcome, Removed, Request, Served};
-use meshmemo_gateway::{Asked, ReliefGeneration};
+use meshmemo::{Error, ErrorKind, Freshness, Outcome, Removed, Request, ResultCache, Served};
+use meshmemo_gateway::Ask;
+use meshmemo_gen::Format;
+use tokio::task::spawn_blocking;
 
 use super::answer::{Generated, answer};
 use super::audit;
@@ -16,7 +19,9 @@ use super::guard::may_not;
 use super::problem::Problem;
 use super::state::State;
 use super::upload::Upload;
+use super::{job, jobs};
 use crate::access::{Caller, Refusal, Right};
+use crate::backend::Order;
 
 /// Generates a model of a photo, or answers from the cache.
 ///
@@ -33,6 +38,7 @@ use crate::access::{Caller, Refusal, Right};
     )),
     params(
         ("Cache-Control" = Option<String>, Header, description = "`no-cache`, `no-store` or `only-if-cached`"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`: answers 202 with a job, unless the model is cached"),
     ),
     responses(
         (
@@ -48,6 +54,7 @@ use crate::access::{Caller, Refusal, Right};
                 ("Content-Disposition" = String, description = "A file name from the label"),
             )
         ),
+        (status = 202, description = "A job, at the address of `Location`", body = jobs::JobReport, headers(("Location" = String, description = "The job's address"))),
         (status = 400, description = "Malformed", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Not an image", body = Problem, content_type = "application/problem+json"),
@@ -65,52 +72,109 @@ pub(super) async fn generate(
 ) -> Result<Response, Problem> {
     let asked = freshness(request.headers());
     check_freshness(&state, &caller, asked)?;
-    let freshness = state.freshness(asked);
+    let is_patient = prefers_async(request.headers());
     let upload = Upload::read(&state, request).await?;
-    let started_at = state.clock.now();
-    let Upload { image, parameters, label } = upload;
-    let format = parameters.format;
-    let backend = Arc::clone(&state.backend);
-    let generation = ReliefGeneration::new(backend, image, parameters, Arc::new(|_| {}));
-    let (namespace, model_id) = (caller.namespace(), state.config.model_id.as_str());
-    let asked = Asked { namespace, model_id, label: label.clone(), freshness };
-    let request = generation.within(caller.places()).into_request(asked);
-    let key_took = state.clock.now().saturating_sub(started_at);
+    let Prepared { request, label, format, key_took } =
+        prepare(&state, &caller, upload, state.freshness(asked)).await?;
     let key = request.key();
-    let served = match freshness {
+    if is_patient && !(may_be_cached(&request) && state.cache.peek(key).await.is_some()) {
+        let id = job::start(&state, &caller, caller.namespace(), request).await?;
+        return jobs::accepted(&state, &caller, &id);
+    }
+    let served = match request.freshness {
         Freshness::Refresh => regenerate(&state, caller, request).await?,
         _ => state.cache.get_or_generate(request).await,
     };
-    let served = served.inspect_err(|error| {
-        if matches!(error.kind(), ErrorKind::OverQuota { .. }) {
-            state.access.refusals.count(Refusal::Queue);
-        }
-    })?;
+    let served = served.inspect_err(|error| note_refusal(&state, error))?;
     answer(&state, Generated { served, key, key_took, label, format }).await
 }
 
-/// Replaces what is cached, which is a change.
-async fn regenerate(
+/// Returns whether what is cached answers a request.
+fn may_be_cached(request: &Request) -> bool {
+    matches!(request.freshness, Freshness::Cached | Freshness::OnlyIfCached)
+}
+
+/// A request that is ready for the engine.
+pub(super) struct Prepared {
+    pub(super) request: Request,
+    pub(super) label: String,
+    pub(super) format: Format,
+    /// What it took to know its key.
+    pub(super) key_took: Duration,
+}
+
+/// Makes the engine's request of an upload, off the threads that serve others: the photo is hashed.
+pub(super) async fn prepare(
+    state: &State,
+    caller: &Caller,
+    upload: Upload,
+    freshness: Freshness,
+) -> Result<Prepared, Problem> {
+    let started_at = state.clock.now();
+    let Upload { image: photo, parameters, given, label } = upload;
+    let format = parameters.format;
+    let (backend, quota) = (state.backend.clone(), caller.places());
+    let (namespace, named) = (caller.namespace().to_owned(), label.clone());
+    let preparing = spawn_blocking(move || {
+        let order = Order { namespace: &namespace, label: named, freshness, quota };
+        backend.request(Ask { photo, parameters, given }, order)
+    });
+    let request = preparing.await.map_err(|panic| {
+        Error::with_source(ErrorKind::BackendFailed, "the photo could not be read", panic)
+    })??;
+    let key_took = state.clock.now().saturating_sub(started_at);
+    Ok(Prepared { request, label, format, key_took })
+}
+
+/// Replaces what is cached, which is a change: it is carried to its end.
+pub(super) async fn regenerate(
     state: &State,
     caller: Caller,
     request: Request,
 ) -> Result<Result<Served, Error>, Problem> {
-    let cache = state.cache.clone();
+    carry_out(&state.tasks, fetch(state.cache.clone(), caller, request)).await
+}
+
+/// Has a request answered; if that replaces what is cached, it is told of as a change.
+pub(super) async fn fetch(
+    cache: ResultCache,
+    caller: Caller,
+    request: Request,
+) -> Result<Served, Error> {
     let action = format!("regenerate {}", request.key());
-    let regenerating = async move {
-        let served = cache.get_or_generate(request).await;
-        if let Ok(served) = &served {
-            let bytes = served.stored.meta().size_bytes;
-            let is_stored = served.outcome == Outcome::Bypass { is_stored: true };
-            audit::note(&caller, &action, Removed { entries: is_stored.into(), bytes });
-        }
-        served
-    };
-    carry_out(&state.tasks, regenerating).await
+    let is_change = request.freshness == Freshness::Refresh;
+    let served = cache.get_or_generate(request).await;
+    if let (true, Ok(served)) = (is_change, &served) {
+        let bytes = served.stored.meta().size_bytes;
+        let is_stored = served.outcome == Outcome::Bypass { is_stored: true };
+        audit::note(&caller, &action, Removed { entries: is_stored.into(), bytes });
+    }
+    served
+}
+
+/// Counts who was refused for a quota.
+pub(super) fn note_refusal(state: &State, error: &Error) {
+    if matches!(error.kind(), ErrorKind::OverQuota { .. }) {
+        state.access.refusals.count(Refusal::Queue);
+    }
+}
+
+/// Returns whether a client would rather come back for the model than wait for it (RFC 7240).
+fn prefers_async(headers: &HeaderMap) -> bool {
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = values.flat_map(|value| value.split(','));
+    preferences.any(|it| {
+        let name = it.split(';').next().unwrap_or_default();
+        name.trim().eq_ignore_ascii_case("respond-async")
+    })
 }
 
 /// Checks that who wants a generation for what may be cached may have one.
-fn check_freshness(state: &State, caller: &Caller, asked: Freshness) -> Result<(), Problem> {
+pub(super) fn check_freshness(
+    state: &State,
+    caller: &Caller,
+    asked: Freshness,
+) -> Result<(), Problem> {
     let is_costly = matches!(asked, Freshness::Refresh | Freshness::Bypass);
     if is_costly && !caller.may(Right::Regenerate) {
         state.access.refusals.count(Refusal::Forbidden);
@@ -122,7 +186,7 @@ fn check_freshness(state: &State, caller: &Caller, asked: Freshness) -> Result<(
 
 /// Reads from `Cache-Control` what a request may use of the cache. `no-store` counts before
 /// `only-if-cached`, and that before `no-cache`.
-fn freshness(headers: &HeaderMap) -> Freshness {
+pub(super) fn freshness(headers: &HeaderMap) -> Freshness {
     let values = headers.get_all(header::CACHE_CONTROL).iter();
     let mut asked = Freshness::Cached;
     for directive in values.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(',')) {

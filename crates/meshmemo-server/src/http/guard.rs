@@ -73,11 +73,17 @@ fn admit(
     request: &Request,
 ) -> Result<(Caller, Option<RateLimit>), Refused> {
     let headers = request.headers();
-    let credential = Credential::of(headers, &cookie_name(state));
+    let credential = match needs {
+        // What else a client shows is the backend's.
+        Needs::Backend => Credential::own(headers),
+        _ => Credential::of(headers, &cookie_name(state)),
+    };
     let from = request.extensions().get::<Peer>().map(|Peer(address)| *address);
     let caller = identify(state, credential, needs, from)?;
-    let Needs::Right(right) = needs else {
-        return Ok((unless_misled(state, caller, headers), None));
+    let right = match needs {
+        Needs::Nothing => return Ok((unless_misled(state, caller, headers), None)),
+        Needs::Right(right) => right,
+        Needs::Backend => Right::Generate,
     };
     let limit = take_request(&caller)?;
     let refused = |reason, detail: String| Refused {
@@ -87,8 +93,11 @@ fn admit(
     if !caller.may(right) {
         return Err(refused(Refusal::Forbidden, may_not(&caller, right)));
     }
-    check_page(state, credential, &caller, request.method(), headers)
-        .map_err(|detail| refused(Refusal::Origin, detail))?;
+    // Whose pages may ask the backend, the backend says.
+    if needs != Needs::Backend {
+        check_page(state, credential, &caller, request.method(), headers)
+            .map_err(|detail| refused(Refusal::Origin, detail))?;
+    }
     Ok((caller, limit))
 }
 
@@ -113,6 +122,7 @@ fn identify(
     let is_open = |caller: &Caller| match needs {
         Needs::Nothing => true,
         Needs::Right(right) => caller.may(right),
+        Needs::Backend => caller.may(Right::Generate),
     };
     match credential {
         // Where nobody needs a key, none is looked at.

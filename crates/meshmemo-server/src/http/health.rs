@@ -14,8 +14,12 @@ use super::json;
 use super::problem::Problem;
 use super::state::State;
 use crate::access::{ApiKey, Caller, Right};
-use crate::limits::RETRY_AFTER;
+use crate::limits::{PROBE_INTERVAL, RETRY_AFTER};
 use crate::tls::Tls;
+
+/// What an operator should know who has not named the model.
+pub(crate) const MODEL_NOT_NAMED: &str = "no --model-id is given: when the model behind the URL changes, \
+     the results of the old one will be served; name it, and change the name with the model";
 
 /// How the server is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,10 +51,15 @@ struct CallerReport {
 /// How the backend is.
 #[derive(Debug, Serialize, ToSchema)]
 struct BackendReport {
+    /// `relief`, or the adapter of the server.
     name: &'static str,
+    /// Where the server is; for who may read what concerns the whole server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
     /// For who has a key, or needs none.
     #[serde(skip_serializing_if = "Option::is_none")]
     model_id: Option<String>,
+    /// `ok`, or `down` if it can not be reached.
     status: &'static str,
     /// For who may read what concerns the whole server.
     #[serde(flatten)]
@@ -85,6 +94,15 @@ pub(super) async fn health(
     let mut reasons: BTreeMap<_, _> = lower.iter().filter_map(reason).collect();
     reasons.extend(state.access.trouble().map(|trouble| ("api_keys", trouble)));
     reasons.extend(state.tls.as_ref().and_then(Tls::trouble).map(|trouble| ("tls", trouble)));
+    if let Some(missing) = &state.config.missing_data_dir {
+        reasons.insert("disk", missing.clone());
+    }
+    if !state.config.backend.is_model_named() {
+        reasons.insert("model_id", MODEL_NOT_NAMED.to_owned());
+    }
+    let trouble = backend_trouble(&state).await;
+    let backend_status = if trouble.is_some() { "down" } else { "ok" };
+    reasons.extend(trouble.map(|trouble| ("backend", trouble)));
     let is_operator = caller.may(Right::Observe);
     let queue = state.backend.queue();
     let load = Load { working: queue.working(), queued: queue.depth() };
@@ -100,13 +118,36 @@ pub(super) async fn health(
         tiers,
         reasons: is_operator.then_some(reasons),
         backend: BackendReport {
-            name: "relief",
+            name: match state.backend.adapter_name() {
+                "native" => "relief",
+                adapter => adapter,
+            },
+            url: state
+                .backend
+                .gateway()
+                .filter(|_| is_operator)
+                .map(|it| it.backend().url().to_string()),
             model_id: caller.may(Right::Fetch).then(|| state.config.model_id.clone()),
-            status: "ok",
+            status: backend_status,
             load: is_operator.then_some(load),
         },
         caller: caller.key().map(report),
     })
+}
+
+/// Looks whether the backend can be reached; not more often than every second, however many ask.
+async fn backend_trouble(state: &State) -> Option<String> {
+    let gateway = state.backend.gateway()?;
+    let mut last = state.probed.lock().await;
+    let now = state.clock.now();
+    match &*last {
+        Some((at, trouble)) if now.saturating_sub(*at) < PROBE_INTERVAL => trouble.clone(),
+        _ => {
+            let trouble = gateway.backend().probe().await.err();
+            *last = Some((now, trouble.clone()));
+            trouble
+        }
+    }
 }
 
 /// Says whether the server takes requests: not while it drains.

@@ -34,7 +34,8 @@ pub(super) async fn linger(
     let rest = Lent { body: Arc::clone(&lent.body) };
     let mut response = next.run(Request::from_parts(parts, Body::new(lent))).await;
     let is_unsent = waits_to_send && !rest.is_touched();
-    if !rest.is_end_stream() && (is_unsent || !drained(rest).await) {
+    // A body that is still lent is on its way to a backend, which answers meanwhile.
+    if !rest.is_lent() && !rest.is_end_stream() && (is_unsent || !drained(rest).await) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| Body::new(UnderWay { body, _token: under_way }))
@@ -92,6 +93,11 @@ struct Loan {
 }
 
 impl Lent {
+    /// Returns whether the other one has it still.
+    fn is_lent(&self) -> bool {
+        Arc::strong_count(&self.body) > 1
+    }
+
     fn is_touched(&self) -> bool {
         self.body.lock().unwrap_or_else(PoisonError::into_inner).is_touched
     }

@@ -7,12 +7,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use nix::sys::resource::{Resource, getrlimit};
@@ -25,9 +24,9 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
+use super::doors::{Doors, doors};
 use super::guard::Peer;
 use super::problem::Problem;
-use super::router::router;
 use super::state::State;
 use crate::access::Refusal;
 use crate::limits::{
@@ -55,7 +54,7 @@ pub async fn serve(
     state: Arc<State>,
     stop: impl Future<Output = ()>,
 ) -> Stopped {
-    let service = router(Arc::clone(&state));
+    let service = doors(&state);
     let graceful = GracefulShutdown::new();
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(connections_max()));
@@ -105,7 +104,7 @@ struct Accepted {
 }
 
 /// Tells the requests of a connection where it comes from.
-fn with_peer(service: Router, from: IpAddr) -> Service {
+fn with_peer(service: Doors, from: IpAddr) -> Service {
     BoxCloneSyncService::new(service.map_request(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(from));
         request
@@ -131,10 +130,10 @@ async fn converse_over<S>(stream: S, service: Service, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    let service = TowerToHyperService::new(service);
+    let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
     }

@@ -144,6 +144,10 @@ fn classic(openmetrics: &str) -> String {
     text
 }
 
+/// What an answer's route is called, where no path says it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RouteName(pub(super) &'static str);
+
 /// Observes how long a request took, under its route and not its path, which anybody may vary.
 pub(super) async fn observe(
     Extract(state): Extract<Arc<State>>,
@@ -151,11 +155,13 @@ pub(super) async fn observe(
     next: Next,
 ) -> Response {
     let route = request.extensions().get::<MatchedPath>();
-    let route = route.map_or("other", MatchedPath::as_str).to_owned();
+    let route = route.map(|route| route.as_str().to_owned());
     let method = method_name(request.method()).to_owned();
     let started_at = state.clock.now();
     let response = next.run(request).await;
     let took = state.clock.now().saturating_sub(started_at).as_secs_f64();
+    let named = response.extensions().get::<RouteName>().map_or("other", |RouteName(name)| name);
+    let route = route.unwrap_or_else(|| named.to_owned());
     let labels = RequestLabels { route, method, status: response.status().as_u16() };
     state.metrics.http_request_seconds.get_or_create(&labels).observe(took);
     response

@@ -11,7 +11,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use meshmemo::{Digest, ErrorKind, Scope, Stored};
-use meshmemo_gen::Format;
 
 use super::answer::{SendError, describe, send, send_later};
 use super::extract::PathText;
@@ -156,9 +155,7 @@ async fn find(state: &State, file: &str, scope: &Scope) -> Result<Arc<dyn Stored
     let (digest, extension) = file.split_once('.').ok_or_else(gone)?;
     let digest: Digest = digest.parse().map_err(|_| gone())?;
     let stored = state.cache.find(digest, scope).await.ok_or_else(gone)?;
-    let format = stored.meta().variant.parse::<Format>();
-    let is_named_so = format.is_ok_and(|format| format.extension() == extension);
-    if is_named_so { Ok(stored) } else { Err(gone()) }
+    if stored.meta().variant == extension { Ok(stored) } else { Err(gone()) }
 }
 
 fn gone(file: &str) -> Problem {

@@ -1,5 +1,8 @@
 //! `GET /openapi.json`: the contract, generated from the handlers.
 
+use std::sync::Arc;
+
+use axum::extract::State as Extract;
 use axum::http::Method;
 use axum::response::Response;
 use utoipa::openapi::path::Operation;
@@ -9,9 +12,11 @@ use utoipa::openapi::security::{
 };
 use utoipa::{Modify, OpenApi, ToSchema};
 
+use super::doors::CACHE;
 use super::router::routes;
 use super::routes::{Needs, Route};
-use super::{generate, health, json, management, metrics, models};
+use super::state::State;
+use super::{batch, generate, health, jobs, json, management, metrics, models};
 
 /// The document.
 #[derive(Debug, OpenApi)]
@@ -22,6 +27,10 @@ use super::{generate, health, json, management, metrics, models};
     ),
     paths(
         generate::generate,
+        batch::batch,
+        jobs::job,
+        jobs::events,
+        jobs::leave,
         models::model,
         management::stats,
         management::config,
@@ -106,6 +115,14 @@ pub(super) struct GenerateForm {
     label: Option<String>,
 }
 
+/// Says where this server's own paths stand.
+fn placed(mut document: utoipa::openapi::OpenApi, state: &State) -> utoipa::openapi::OpenApi {
+    let paths = std::mem::take(&mut document.paths.paths);
+    let place = |path: String| if path.starts_with(CACHE) { path } else { state.own(&path) };
+    document.paths.paths = paths.into_iter().map(|(path, item)| (place(path), item)).collect();
+    document
+}
+
 /// Returns this document.
 #[utoipa::path(
     get,
@@ -113,6 +130,6 @@ pub(super) struct GenerateForm {
     tag = "operation",
     responses((status = 200, description = "This document", content_type = "application/json"))
 )]
-pub(super) async fn openapi() -> Response {
-    json::answer(&Document::openapi())
+pub(super) async fn openapi(Extract(state): Extract<Arc<State>>) -> Response {
+    json::answer(&placed(Document::openapi(), &state))
 }

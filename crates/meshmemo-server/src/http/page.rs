@@ -26,6 +26,10 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img
 #[template(path = "page.html")]
 struct Page<'a> {
     version: &'static str,
+    /// What stands before this server's own paths.
+    prefix: &'static str,
+    /// The embedded generator, or the adapter in front of a server.
+    adapter: &'static str,
     scheme: &'static str,
     /// Under which name the browser came.
     address: String,
@@ -39,6 +43,7 @@ struct Page<'a> {
 #[derive(Template)]
 #[template(path = "sign-in.html")]
 struct SignIn<'a> {
+    prefix: &'static str,
     refusal: Option<&'a str>,
 }
 
@@ -70,7 +75,7 @@ pub(super) async fn page(
     let auth = state.access.auth();
     let wants_to_sign_in = query.as_deref() == Some("sign-in") && caller.key().is_none();
     if auth != Auth::None && (wants_to_sign_in || !caller.may(Right::Fetch)) {
-        return sign_in_page(None);
+        return sign_in_page(&state, None);
     }
     if !caller.may(Right::Fetch) {
         let detail = "under this name, nothing is shown without a key: use this server's address";
@@ -78,6 +83,8 @@ pub(super) async fn page(
     }
     let page = Page {
         version: env!("CARGO_PKG_VERSION"),
+        prefix: state.prefix(),
+        adapter: state.backend.adapter_name(),
         scheme: state.scheme(),
         address: headers
             .get(header::HOST)
@@ -92,8 +99,9 @@ pub(super) async fn page(
 }
 
 /// Shows the form to sign in, and why that was not possible, if it was tried.
-pub(super) fn sign_in_page(refusal: Option<&str>) -> Response {
-    let mut response = html(StatusCode::UNAUTHORIZED, &SignIn { refusal });
+pub(super) fn sign_in_page(state: &State, refusal: Option<&str>) -> Response {
+    let prefix = state.prefix();
+    let mut response = html(StatusCode::UNAUTHORIZED, &SignIn { prefix, refusal });
     let challenge = HeaderValue::from_static("Bearer realm=\"meshmemo\"");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     response
@@ -127,6 +135,10 @@ impl Page<'_> {
     /// Returns whether there is more to be seen with a key.
     fn offers_sign_in(&self) -> bool {
         self.auth == Auth::Admin && self.signed_in().is_none()
+    }
+
+    fn is_native(&self) -> bool {
+        self.adapter == "native"
     }
 
     fn needs_key(&self) -> bool {
@@ -168,7 +180,7 @@ impl Statistics {
         limits: Limits,
     ) -> Self {
         Self {
-            cache: if state.config.is_cache_on { "on" } else { "off" },
+            cache: state.config.cache.as_str(),
             hits: requests.hits(),
             coalesced: requests.coalesced,
             misses: requests.misses,

@@ -14,7 +14,10 @@ use super::credential::API_KEY;
 use super::problem::Problem;
 use super::routes::{Needs, Route, Routes};
 use super::state::State;
-use super::{generate, health, linger, management, metrics, models, openapi, page, session};
+use super::{
+    batch, front, generate, guard, health, jobs, linger, management, metrics, models, openapi,
+    page, session,
+};
 use crate::access::Right;
 use crate::limits::{BODY_PAUSE_MAX, PREFLIGHT_MAX_AGE};
 
@@ -36,6 +39,10 @@ fn table() -> Routes {
         .get("/api/ready", Needs::Nothing, health::ready)
         .get("/openapi.json", Needs::Nothing, openapi::openapi)
         .post("/api/generate", generate_right, generate::generate)
+        .post("/api/generate/batch", generate_right, batch::batch)
+        .get("/api/jobs/{id}", fetch, jobs::job)
+        .delete("/api/jobs/{id}", generate_right, jobs::leave)
+        .get("/api/jobs/{id}/events", fetch, jobs::events)
         .get("/api/models/{file}", fetch, models::model)
         .get("/metrics", observe, metrics::metrics)
         .get("/api/cache/stats", read, management::stats)
@@ -49,20 +56,30 @@ fn table() -> Routes {
         .post("/api/cache/purge", manage, management::purge)
 }
 
-/// Returns the service of a server that was put together in `wire.rs`.
-pub fn router(state: Arc<State>) -> Router {
+/// Returns what answers this server's own paths.
+pub(super) fn own(state: Arc<State>) -> Router {
     let router = table().router().fallback(no_route).method_not_allowed_fallback(no_method);
     let router = match cors(&state.config.access.cors_origins) {
         Some(cors) => router.layer(cors),
         None => router,
     };
+    observed(router, &state).layer(map_response(mark)).with_state(state)
+}
+
+/// Returns what answers all other paths, where there is a backend with clients of its own.
+pub(super) fn of_backend(state: Arc<State>) -> Router {
+    let router = Router::new().fallback(front::front);
+    let router = router.layer(from_fn_with_state(Needs::Backend, guard::check));
+    observed(router, &state).with_state(state)
+}
+
+/// Adds what every request passes through.
+fn observed(router: Router<Arc<State>>, state: &Arc<State>) -> Router<Arc<State>> {
     router
-        .layer(Extension(Arc::clone(&state)))
-        .layer(from_fn_with_state(Arc::clone(&state), metrics::observe))
-        .layer(from_fn_with_state(Arc::clone(&state), linger::linger))
+        .layer(Extension(Arc::clone(state)))
+        .layer(from_fn_with_state(Arc::clone(state), metrics::observe))
+        .layer(from_fn_with_state(Arc::clone(state), linger::linger))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
-        .layer(map_response(mark))
-        .with_state(state)
 }
 
 /// Lets pages of these origins read, and no others; none may send cookies.

@@ -21,6 +21,8 @@ pub enum Needs {
     Nothing,
     /// That they may do this.
     Right(Right),
+    /// That they may use the backend, whose own affair all else is.
+    Backend,
 }
 
 /// A route.

@@ -42,7 +42,10 @@ pub(super) async fn sign_in(
         }
         None => {
             state.access.refusals.count(Refusal::WrongKey);
-            Ok(sign_in_page(Some("This key does not hold here: it is wrong, or was revoked.")))
+            Ok(sign_in_page(
+                &state,
+                Some("This key does not hold here: it is wrong, or was revoked."),
+            ))
         }
     }
 }
@@ -77,7 +80,8 @@ fn to_page(state: &State, headers: &HeaderMap, key: Option<&str>) -> Response {
         Some(key) => format!("{name}={key}; Path=/; HttpOnly; SameSite=Strict{secure}"),
         None => format!("{name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{secure}"),
     };
-    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, "/")]).into_response();
+    let mut response =
+        (StatusCode::SEE_OTHER, [(header::LOCATION, state.own("/"))]).into_response();
     let cookie = HeaderValue::from_str(&cookie).expect("a key that holds is letters and digits");
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     response

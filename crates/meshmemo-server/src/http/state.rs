@@ -6,16 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshmemo::{Clock, Freshness, ResultCache, Tier, Usage};
-use meshmemo_gateway::Relief;
+use meshmemo_gateway::{Jobs, Secret};
 use meshmemo_tiers::Disk;
 use tokio_util::task::TaskTracker;
 
 use super::metrics::Metrics;
 use crate::access::Access;
+use crate::backend::Backend;
 use crate::body_budget::BodyBudget;
-use crate::config::Config;
+use crate::config::{CacheUse, Config};
+use crate::observed::Observed;
 use crate::tasks::Tasks;
 use crate::tls::Tls;
+
+/// What stands before this server's own paths where the rest is the backend's.
+pub(crate) const PREFIX: &str = "/-/meshmemo";
 
 /// What every handler has at hand; made in `wire.rs`.
 #[derive(Debug)]
@@ -25,7 +30,13 @@ pub struct State {
     /// The disk tier, if there is one.
     pub disk: Option<Arc<Disk>>,
     /// The backend that makes what the cache does not have.
-    pub backend: Arc<Relief>,
+    pub backend: Backend,
+    /// The jobs that are remembered.
+    pub jobs: Jobs,
+    /// The secret of the data directory.
+    pub secret: Secret,
+    /// What the cache would have answered, where it only observes.
+    pub observed: Option<Observed>,
     /// How the process was configured.
     pub config: Config,
     /// Where time comes from.
@@ -48,6 +59,8 @@ pub struct State {
     pub access: Access,
     /// The server's certificate, if it speaks TLS.
     pub(crate) tls: Option<Tls>,
+    /// When the backend was last looked for, and what was wrong.
+    pub(crate) probed: tokio::sync::Mutex<Option<(Duration, Option<String>)>>,
     /// What is measured.
     pub metrics: Arc<Metrics>,
 }
@@ -59,6 +72,17 @@ impl State {
         if let Some(disk) = &self.disk {
             disk.set_shares(shares);
         }
+    }
+
+    /// Returns where one of this server's own paths stands: behind a prefix where the rest is the
+    /// backend's.
+    pub fn own(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix())
+    }
+
+    /// Returns what stands before this server's own paths.
+    pub fn prefix(&self) -> &'static str {
+        if self.config.backend.is_native() { "" } else { PREFIX }
     }
 
     /// Returns the beginning of this server's URLs.
@@ -80,7 +104,7 @@ impl State {
     pub fn freshness(&self, asked: Freshness) -> Freshness {
         match asked {
             Freshness::OnlyIfCached => asked,
-            _ if self.config.is_cache_on => asked,
+            _ if self.config.cache == CacheUse::On => asked,
             _ => Freshness::Bypass,
         }
     }

@@ -24,7 +24,10 @@ use super::fields::{Fields, Scalar};
 use super::problem::Problem;
 use super::state::State;
 use crate::body_budget::{BodyBudget, Share};
-use crate::limits::{BODY_MAX, FIELD_MAX_BYTES, FIELDS_MAX, LABEL_MAX_CHARS, RETRY_AFTER};
+use crate::limits::{
+    BATCH_MAX, BODY_CAPACITY_MAX, BODY_MAX, FIELD_MAX_BYTES, FIELDS_MAX, LABEL_MAX_CHARS,
+    RETRY_AFTER,
+};
 use crate::units::show_size;
 
 /// Base64 as clients write it: with its padding or without.
@@ -38,6 +41,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub(super) struct Upload {
     pub(super) image: Bytes,
     pub(super) parameters: Parameters,
+    /// The names of the fields that were sent.
+    pub(super) given: Vec<String>,
     pub(super) label: String,
 }
 
@@ -45,12 +50,27 @@ impl Upload {
     /// Reads and checks a request's body.
     pub(super) async fn read(state: &Arc<State>, request: Request) -> Result<Self, Problem> {
         let media_type = MediaType::of(&request)?;
-        let (body, share) = read_body(state, request).await?;
+        let (body, share) = read_body(state, request, |_| {}).await?;
         let form = match media_type {
-            MediaType::Form(boundary) => Form::of_multipart(boundary, body).await?,
+            MediaType::Form(boundary) => Form::of_multipart(boundary, body, 1).await?,
             MediaType::Json => Form::of_json(&body)?,
         };
-        form.finish(share)
+        let [upload] = form.finish(share)?.try_into().map_err(|_| no_image())?;
+        upload
+    }
+
+    /// Reads a form with many images, each of which is asked for with the same parameters; what is no
+    /// image is a problem of its own.
+    pub(super) async fn read_many(
+        state: &Arc<State>,
+        request: Request,
+    ) -> Result<Vec<Result<Self, Problem>>, Problem> {
+        let MediaType::Form(boundary) = MediaType::of(&request)? else {
+            let detail = "the body must be `multipart/form-data`, with an `image` for each photo";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        };
+        let (body, share) = read_body(state, request, |_| {}).await?;
+        Form::of_multipart(boundary, body, BATCH_MAX).await?.finish(share)
     }
 }
 
@@ -83,15 +103,20 @@ impl MediaType {
     }
 }
 
-/// Reads a body whole, within `--max-body`, the budget and the time there is.
-async fn read_body(state: &State, request: Request) -> Result<(Bytes, Share), Problem> {
+/// Reads a body whole, within `--max-body`, the budget and the time there is; `see` is shown each piece
+/// as it arrives.
+pub(super) async fn read_body(
+    state: &State,
+    request: Request,
+    see: impl FnMut(&Bytes) + Send,
+) -> Result<(Bytes, Share), Problem> {
     let max_bytes = state.config.max_body_bytes;
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > max_bytes) {
         return Err(too_large(max_bytes));
     }
-    let reading = read_chunks(state, request.into_body(), max_bytes);
+    let reading = read_chunks(state, request.into_body(), (max_bytes, length), see);
     tokio::time::timeout(BODY_MAX, reading).await.unwrap_or_else(|_elapsed| {
         let detail = format!("the body took longer than {} s", BODY_MAX.as_secs());
         Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
@@ -100,11 +125,18 @@ async fn read_body(state: &State, request: Request) -> Result<(Bytes, Share), Pr
 
 /// Takes each chunk's part of the budget as it comes: a client that only says how much it will
 /// send takes nothing.
-async fn read_chunks(state: &State, body: Body, max_bytes: u64) -> Result<(Bytes, Share), Problem> {
+async fn read_chunks(
+    state: &State,
+    body: Body,
+    (max_bytes, length): (u64, Option<u64>),
+    mut see: impl FnMut(&Bytes) + Send,
+) -> Result<(Bytes, Share), Problem> {
     let busy = || Problem::busy("too many photos are on their way already", RETRY_AFTER);
     let mut share = state.uploads.take(0).ok_or_else(busy)?;
     let mut chunks = body.into_data_stream();
-    let mut read = BytesMut::new();
+    // No more is reserved on a client's word than it costs to be wrong.
+    let capacity = length.unwrap_or(0).min(BODY_CAPACITY_MAX);
+    let mut read = BytesMut::with_capacity(usize::try_from(capacity).unwrap_or(0));
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
             Problem::bad_request(format!("the body did not arrive whole: {error}"))
@@ -116,6 +148,7 @@ async fn read_chunks(state: &State, body: Body, max_bytes: u64) -> Result<(Bytes
         if !state.uploads.grow(&mut share, 2 * chunk.len() as u64) {
             return Err(busy());
         }
+        see(&chunk);
         read.extend_from_slice(&chunk);
     }
     Ok((read.freeze(), share))
@@ -129,15 +162,18 @@ fn too_large(max_bytes: u64) -> Problem {
 /// What a form has said so far.
 #[derive(Default)]
 struct Form {
-    image: Option<Bytes>,
-    file_name: Option<String>,
+    images: Vec<(Bytes, Option<String>)>,
     label: Option<String>,
     parameters: Parameters,
     seen: HashSet<String>,
 }
 
 impl Form {
-    async fn of_multipart(boundary: String, body: Bytes) -> Result<Self, Problem> {
+    async fn of_multipart(
+        boundary: String,
+        body: Bytes,
+        images_max: usize,
+    ) -> Result<Self, Problem> {
         let malformed =
             |error: multer::Error| Problem::bad_request(format!("the form is malformed: {error}"));
         let chunks = stream::iter([Ok::<_, std::convert::Infallible>(body)]);
@@ -148,9 +184,7 @@ impl Form {
             let file_name = part.file_name().map(str::to_owned);
             let value = part.bytes().await.map_err(malformed)?;
             if name == "image" {
-                form.note(&name)?;
-                form.file_name = file_name;
-                form.image = Some(value);
+                form.add_image(images_max, value, file_name)?;
             } else {
                 let text = std::str::from_utf8(&value);
                 let text = text.map_err(|_| field_problem(&name, "is not UTF-8 text"))?;
@@ -168,8 +202,7 @@ impl Form {
             match value {
                 Scalar::Null => {}
                 Scalar::Text(text) if name == "image" => {
-                    form.note(&name)?;
-                    form.image = Some(decode_image(&text)?);
+                    form.add_image(1, decode_image(&text)?, None)?;
                 }
                 Scalar::Number(_) | Scalar::Other if name == "image" => {
                     let detail = "must be a text: base64 or a data URI";
@@ -180,6 +213,22 @@ impl Form {
             }
         }
         Ok(form)
+    }
+
+    fn add_image(
+        &mut self,
+        images_max: usize,
+        image: Bytes,
+        file_name: Option<String>,
+    ) -> Result<(), Problem> {
+        if self.images.len() == images_max {
+            return Err(match images_max {
+                1 => field_problem("image", "is given twice"),
+                most => field_problem("image", &format!("is given more than {most} times")),
+            });
+        }
+        self.images.push((image, file_name));
+        Ok(())
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), Problem> {
@@ -214,22 +263,39 @@ impl Form {
         Ok(())
     }
 
-    fn finish(self, share: Share) -> Result<Upload, Problem> {
-        let image = self.image.unwrap_or_default();
-        if image.is_empty() {
-            return Err(field_problem("image", "is missing or empty: send a PNG, JPEG or WebP"));
+    fn finish(self, share: Share) -> Result<Vec<Result<Upload, Problem>>, Problem> {
+        let Self { images, label, parameters, seen } = self;
+        if images.is_empty() {
+            return Err(no_image());
         }
-        if image_type(&image).is_none() {
-            let detail = "`image` is not an image that can be read: send a PNG, JPEG or WebP";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-        }
-        self.parameters.validate()?;
-        let label = self.label.or(self.file_name).unwrap_or_default();
-        let label = label.chars().filter(|c| !c.is_control()).take(LABEL_MAX_CHARS).collect();
-        // The photo waits in the queue for as long as it must, and its share with it.
-        let image = BodyBudget::hold(image, Box::new(share));
-        Ok(Upload { image, parameters: self.parameters, label })
+        parameters.validate()?;
+        let given: Vec<_> = seen.into_iter().collect();
+        // The photos wait in the queue for as long as they must, and their share with them.
+        let share = Arc::new(share);
+        let upload = |(image, file_name): (Bytes, Option<String>)| {
+            check_image(&image)?;
+            let label = label.clone().or(file_name).unwrap_or_default();
+            let label = label.chars().filter(|c| !c.is_control()).take(LABEL_MAX_CHARS).collect();
+            let image = BodyBudget::hold(image, Arc::clone(&share));
+            Ok(Upload { image, parameters: parameters.clone(), given: given.clone(), label })
+        };
+        Ok(images.into_iter().map(upload).collect())
     }
+}
+
+fn check_image(image: &[u8]) -> Result<(), Problem> {
+    if image.is_empty() {
+        return Err(no_image());
+    }
+    if image_type(image).is_none() {
+        let detail = "`image` is not an image that can be read: send a PNG, JPEG or WebP";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    Ok(())
+}
+
+fn no_image() -> Problem {
+    field_problem("image", "is missing or empty: send a PNG, JPEG or WebP")
 }
 
 /// Decodes base64, or a data URI of it.

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 /// How long an answer may take before the test has failed.
 pub(crate) const ANSWER_WAIT: Duration = Duration::from_mins(2);
 
-static RUNTIME: LazyLock<Runtime> =
+pub(crate) static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
 
 /// A whole answer.

@@ -118,14 +118,18 @@ impl House {
         file_name: &str,
         fields: &[(&str, &str)],
     ) -> RequestBuilder {
-        let photo = photo.into();
-        let length = photo.len() as u64;
-        let part = Part::stream_with_length(photo, length).file_name(file_name.to_owned());
-        let mut form = Form::new().part("image", part);
-        for (name, value) in fields {
-            form = form.text((*name).to_owned(), (*value).to_owned());
-        }
+        let form = form(photo.into(), file_name, fields);
         self.request(Method::POST, "/api/generate").multipart(form)
+    }
+
+    /// Prepares a generation at another path.
+    pub(crate) fn ask_at(
+        &self,
+        path: &str,
+        photo: &str,
+        fields: &[(&str, &str)],
+    ) -> RequestBuilder {
+        self.request(Method::POST, path).multipart(form(read_photo(photo), photo, fields))
     }
 
     /// Has a model made of a photo.
@@ -178,9 +182,38 @@ impl House {
         names.map(|name| stats[name].as_u64().unwrap_or_else(|| panic!("no count `{name}`")))
     }
 
+    /// Returns how the server says that it is, wherever its own paths stand.
+    pub(crate) fn health(&self) -> Value {
+        self.get("/-/meshmemo/api/health").ok().json()
+    }
+
+    /// Returns the value of a series without labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/-/meshmemo/metrics").ok();
+        let text = String::from_utf8(text.body.to_vec()).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no series `{name}`")).parse().unwrap()
+    }
+
+    /// Returns how many requests are being answered, that for this number not counted.
+    pub(crate) fn open_requests(&self) -> usize {
+        let count = self.metric("meshmemo_http_requests_in_progress");
+        (0..10_000_u16).find(|n| f64::from(*n) >= count - 1.0).unwrap().into()
+    }
+
+    /// Waits until the server that was told to end has heard it.
+    pub(crate) fn wait_until_draining(&self) {
+        self.wait_until(|house| house.log().contains("draining for up to"));
+    }
+
+    /// Returns what the server has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
     /// Returns how many generations run and wait now.
     pub(crate) fn working_and_queued(&self) -> (u64, u64) {
-        let backend = &self.get("/api/health").ok().json()["backend"];
+        let backend = &self.health()["backend"];
         (backend["working"].as_u64().unwrap(), backend["queued"].as_u64().unwrap())
     }
 
@@ -260,6 +293,17 @@ impl Drop for House {
             eprintln!("the server's log:\n{log}");
         }
     }
+}
+
+/// Writes the form of a generation.
+fn form(photo: Bytes, file_name: &str, fields: &[(&str, &str)]) -> Form {
+    let length = photo.len() as u64;
+    let part = Part::stream_with_length(photo, length).file_name(file_name.to_owned());
+    let mut form = Form::new().part("image", part);
+    for (name, value) in fields {
+        form = form.text((*name).to_owned(), (*value).to_owned());
+    }
+    form
 }
 
 /// Returns a client as tests use it.

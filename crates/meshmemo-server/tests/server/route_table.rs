@@ -1,6 +1,8 @@
 //! Every route × every caller × own and foreign namespace. The routes come from the router: one that is
 //! not judged here fails the test.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use meshmemo_server::http::{Route, routes};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -31,6 +33,8 @@ const READ: Statuses = [401, 401, 200, 200, 200, 200, 200];
 const FOREIGN: Statuses = [401, 401, 404, 404, 404, 200, 200];
 const GENERATE: Statuses = [401, 401, 403, 200, 200, 403, 200];
 const OBSERVE: Statuses = [401, 401, 403, 403, 403, 200, 200];
+const LEAVE_OWN: Statuses = [401, 401, 403, 200, 200, 403, 200];
+const LEAVE_FOREIGN: Statuses = [401, 401, 403, 404, 404, 403, 200];
 const MANAGE: Statuses = [401, 401, 403, 403, 403, 403, 200];
 
 /// Judges a route: for each way to ask it, what each caller is to be answered.
@@ -44,8 +48,17 @@ fn judge(route: &Route) -> Vec<(Subject, Statuses)> {
         }
         // They say nothing of a page that they come from.
         ("POST", "/sign-in" | "/sign-out") => vec![(None, [403; 7])],
-        ("POST", "/api/generate") => vec![(None, GENERATE)],
-        ("GET", "/api/models/{file}" | "/api/cache/entries/{key}") => {
+        ("POST", "/api/generate" | "/api/generate/batch") => vec![(None, GENERATE)],
+        ("DELETE", "/api/jobs/{id}") => {
+            vec![(Own, LEAVE_OWN), (Foreign, LEAVE_FOREIGN)]
+        }
+        (
+            "GET",
+            "/api/models/{file}"
+            | "/api/cache/entries/{key}"
+            | "/api/jobs/{id}"
+            | "/api/jobs/{id}/events",
+        ) => {
             vec![(Own, READ), (Foreign, FOREIGN)]
         }
         ("GET", "/metrics" | "/api/cache/config") => vec![(None, OBSERVE)],
@@ -58,6 +71,9 @@ fn judge(route: &Route) -> Vec<(Subject, Statuses)> {
         (method, path) => panic!("nobody has said who may {method} {path}"),
     }
 }
+
+/// How many jobs were taken.
+static JOBS: AtomicUsize = AtomicUsize::new(0);
 
 /// A server with all callers' keys, and an entry of the namespace `own` and of `foreign`.
 struct Table {
@@ -96,13 +112,28 @@ impl Table {
         let made = self.server.coarse(owner, photo);
         let path = route.path.replace("{key}", made.key());
         let path = path.replace("/api/models/{file}", &made.model_path());
+        let path =
+            if path.contains("{id}") { path.replace("{id}", &self.job(owner)) } else { path };
         let request = self.server.house.request(route.method.clone(), &path);
         let request = with_body(request, route);
         let request = match key {
             "" => request,
             key => request.header("x-meshmemo-api-key", key),
         };
-        send(request).status
+        let status = send(request).status;
+        // A batch has a status for each photo.
+        if status == 207 { 200 } else { status }
+    }
+
+    /// Has a job taken by somebody; returns its name.
+    fn job(&self, owner: &str) -> String {
+        // What is cached is answered at once, so it is another one each time.
+        let seed = JOBS.fetch_add(1, Ordering::Relaxed).to_string();
+        let request = self.server.house.ask("rocket.jpg", &[("quality", "1"), ("seed", &seed)]);
+        let request = request.header("x-meshmemo-api-key", owner).header("prefer", "respond-async");
+        let taken = send(request);
+        assert_eq!(taken.status, 202, "{taken:?}");
+        taken.json()["id"].as_str().unwrap().to_owned()
     }
 }
 
@@ -111,7 +142,7 @@ fn with_body(request: RequestBuilder, route: &Route) -> RequestBuilder {
         return request;
     }
     match route.path {
-        "/api/generate" => request
+        "/api/generate" | "/api/generate/batch" => request
             .header("content-type", "multipart/form-data; boundary=x")
             .body(multipart(&png(8, 8, [128, 255]))),
         "/api/cache/config" => request.json(&json!({ "max_size": 1000 })),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use meshmemo::{Digest, GenerationKey, Identity, Meta, Value};
+use meshmemo::{Digest, GenerationKey, Head, Identity, Meta, Value};
 
 use super::Broken;
 use super::codec::{Reader, Writer};
@@ -30,6 +30,13 @@ const EXPIRES: u16 = 11;
 const PARAMETER: u16 = 12;
 /// The digest of one input image. As often as there are images, in their order.
 const IMAGE: u16 = 13;
+/// The HTTP status of the backend's answer.
+const STATUS: u16 = 14;
+/// One header of the backend's answer: its name and its value. As often as there are headers.
+const HEADER: u16 = 15;
+/// One parameter that is kept as a digest: its name and the digest. Who does not know it would take
+/// two generations for one.
+const PARAMETER_DIGEST: u16 = CRITICAL | 16;
 
 /// Writes the fields of an entry.
 pub(super) fn write(meta: &Meta) -> Vec<u8> {
@@ -57,10 +64,20 @@ pub(super) fn write(meta: &Meta) -> Vec<u8> {
         }
     }
     for (name, value) in &identity.parameters {
-        field(&mut fields, PARAMETER, &parameter(name, value));
+        let tag = if matches!(value, Value::Digest(_)) { PARAMETER_DIGEST } else { PARAMETER };
+        field(&mut fields, tag, &parameter(name, value));
     }
     for image in &identity.images {
         field(&mut fields, IMAGE, image.as_bytes());
+    }
+    if let Some(head) = &meta.head {
+        field(&mut fields, STATUS, &head.status.to_le_bytes());
+        for (name, value) in &head.headers {
+            let mut header = Writer::default();
+            header.bytes(name.as_bytes());
+            header.bytes(value.as_bytes());
+            field(&mut fields, HEADER, &header.0);
+        }
     }
     fields.0
 }
@@ -105,14 +122,27 @@ fn read_field(tag: u16, value: &[u8], meta: &mut Meta, identity: &mut Identity) 
         COST => meta.cost = time()?,
         CREATED => meta.created = time()?,
         EXPIRES => meta.expires = Some(time()?),
-        PARAMETER => {
+        PARAMETER | PARAMETER_DIGEST => {
             let (name, value) = read_parameter(value)?;
             identity.parameters.insert(name, value);
         }
         IMAGE => identity.images.push(Digest::from_bytes(hash()?)),
+        STATUS => head(meta).status = u16::from_le_bytes(value.try_into().ok()?),
+        HEADER => head(meta).headers.push(read_header(value)?),
         _ => return Some(false),
     }
     Some(true)
+}
+
+/// Returns what is known of the backend's answer so far.
+fn head(meta: &mut Meta) -> &mut Head {
+    Arc::make_mut(meta.head.get_or_insert_default())
+}
+
+fn read_header(bytes: &[u8]) -> Option<(String, String)> {
+    let mut reader = Reader(bytes);
+    let header = (reader.text()?.to_owned(), reader.text()?.to_owned());
+    reader.is_at_end().then_some(header)
 }
 
 fn field(fields: &mut Writer, tag: u16, value: &[u8]) {
@@ -124,6 +154,7 @@ const TEXT: u8 = 1;
 const INTEGER: u8 = 2;
 const NUMBER: u8 = 3;
 const FLAG: u8 = 4;
+const DIGEST: u8 = 5;
 
 fn parameter(name: &str, value: &Value) -> Vec<u8> {
     let mut parameter = Writer::default();
@@ -142,6 +173,10 @@ fn parameter(name: &str, value: &Value) -> Vec<u8> {
             parameter.u64(number.to_bits());
         }
         Value::Flag(flag) => parameter.raw(&[FLAG, u8::from(*flag)]),
+        Value::Digest(digest) => {
+            parameter.raw(&[DIGEST]);
+            parameter.raw(digest.as_bytes());
+        }
         // A kind of value that this version does not write.
         _ => {}
     }
@@ -156,6 +191,7 @@ fn read_parameter(bytes: &[u8]) -> Option<(String, Value)> {
         TEXT => Value::Text(reader.text()?.to_owned()),
         INTEGER => Value::Integer(i128::from_le_bytes(reader.array()?)),
         NUMBER => Value::Number(f64::from_bits(reader.u64()?)),
+        DIGEST => Value::Digest(Digest::from_bytes(reader.array()?)),
         FLAG => Value::Flag(reader.array::<1>()? != [0]),
         _ => return None,
     };
@@ -171,6 +207,7 @@ pub(super) fn blank(key: meshmemo::Key, digest: Digest, size_bytes: u64) -> Meta
         variant: String::new(),
         label: String::new(),
         media_type: String::new(),
+        head: None,
         digest,
         size_bytes,
         cost: std::time::Duration::ZERO,
@@ -193,6 +230,7 @@ mod tests {
             ("seed".to_owned(), Value::Integer(i128::from(u64::MAX))),
             ("guidance".to_owned(), Value::Number(7.5)),
             ("texture".to_owned(), Value::Flag(true)),
+            ("mesh".to_owned(), Value::Digest(Digest::of(b"a mesh"))),
         ]);
         let identity = Identity {
             namespace: "default".to_owned(),
@@ -208,6 +246,10 @@ mod tests {
             variant: "glb".to_owned(),
             label: "Krug \u{e9}.png".to_owned(),
             media_type: "model/gltf-binary".to_owned(),
+            head: Some(Arc::new(Head {
+                status: 200,
+                headers: vec![("access-control-allow-origin".to_owned(), "*".to_owned())],
+            })),
             cost: Duration::from_millis(17_250),
             created: Duration::new(1_790_000_000, 1),
             expires: Some(Duration::from_secs(1_790_086_400)),

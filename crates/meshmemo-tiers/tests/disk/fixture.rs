@@ -44,6 +44,7 @@ fn meta() -> Meta {
         variant: "glb".to_owned(),
         label: "cup.png".to_owned(),
         media_type: "model/gltf-binary".to_owned(),
+        head: None,
         digest: Digest::of(PAYLOAD),
         size_bytes: PAYLOAD.len() as u64,
         cost: Duration::from_millis(17_250),

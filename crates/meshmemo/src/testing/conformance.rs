@@ -76,6 +76,7 @@ fn identified(identity: Identity, name: &str, body: Bytes, created: Duration) ->
         variant: "glb".to_owned(),
         label: format!("{name}.png"),
         media_type: "model/gltf-binary".to_owned(),
+        head: None,
         digest: Digest::of(&body),
         size_bytes: body.len() as u64,
         cost: Duration::from_millis(17_250),

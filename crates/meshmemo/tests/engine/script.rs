@@ -10,8 +10,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use meshmemo::testing::{ManualClock, TokioSpawn};
 use meshmemo::{
-    Derived, Error, ErrorKind, Freshness, Generated, Generation, Identity, Request, Result,
-    ResultCache, ResultCacheBuilder, Value, Variants,
+    Audience, Derived, Error, ErrorKind, Freshness, Generated, Generation, Identity, Request,
+    Result, ResultCache, ResultCacheBuilder, Value, Variants,
 };
 use tokio::sync::Semaphore;
 
@@ -56,7 +56,11 @@ impl Script {
 }
 
 impl Generation for Script {
-    fn generate(&self, _variant: &str) -> BoxFuture<'_, Result<Generated>> {
+    fn generate<'a>(
+        &'a self,
+        _variant: &'a str,
+        _audience: &'a Audience,
+    ) -> BoxFuture<'a, Result<Generated>> {
         async move {
             let round = self.begun.fetch_add(1, Ordering::SeqCst);
             if let Ok(permit) = self.gate.acquire().await {
@@ -68,7 +72,8 @@ impl Generation for Script {
             }
             let body = vec![u8::try_from(round % 256).unwrap(); self.size_bytes];
             let media_type = "model/gltf-binary".to_owned();
-            Ok(Generated { body: body.into(), media_type, cost: COST, queued: Duration::ZERO })
+            let (cost, queued) = (COST, Duration::ZERO);
+            Ok(Generated { body: body.into(), media_type, head: None, cost, queued })
         }
         .boxed()
     }

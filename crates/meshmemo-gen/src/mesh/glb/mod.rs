@@ -20,6 +20,14 @@ const BINARY_CHUNK: u32 = u32::from_le_bytes(*b"BIN\0");
 const HEADER_BYTES: usize = 12;
 const CHUNK_HEADER_BYTES: usize = 8;
 
+/// Returns whether a well-formed GLB has a texture.
+pub(super) fn is_textured(bytes: &[u8]) -> bool {
+    Container::parse(bytes).is_ok_and(|container| {
+        let Document { images, textures, .. } = &container.document;
+        !images.is_empty() && !textures.is_empty()
+    })
+}
+
 /// A GLB taken apart.
 struct Container<'a> {
     document: Document,

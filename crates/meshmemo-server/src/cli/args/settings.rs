@@ -22,17 +22,11 @@ pub(in crate::cli) struct Settings {
     /// part of the memory limit [default: 25%]
     #[arg(long, value_name = "N|SIZE|off")]
     warm: Option<String>,
-    /// What makes the models: `relief`, the embedded generator [default: relief]
-    #[arg(long, value_name = "BACKEND")]
-    backend: Option<String>,
-    /// The protocol that clients speak: `native` [default: native]
-    #[arg(long, value_name = "NAME")]
-    adapter: Option<String>,
-    /// The name of the model; part of every key [default: relief]
-    #[arg(long, value_name = "TEXT")]
-    model_id: Option<String>,
-    /// Whether the cache is used: `on` or `off` [default: on]
-    #[arg(long, value_name = "on|off")]
+    #[command(flatten)]
+    backend: BackendSettings,
+    /// What the cache is used for: answers (`on`), to count what it would have answered while
+    /// everything is forwarded (`observe`), or nothing (`off`) [default: on]
+    #[arg(long, value_name = "on|observe|off")]
     cache: Option<String>,
     /// What entries in memory may weigh [default: 512MiB]
     #[arg(long, value_name = "SIZE")]
@@ -52,7 +46,7 @@ pub(in crate::cli) struct Settings {
     /// How many generations wait for their turn; the next one is answered 503 [default: 64]
     #[arg(long, value_name = "N")]
     queue: Option<String>,
-    /// How long one generation may take [default: 15m]
+    /// How long one generation may take; of a server, also how long it may be silent [default: 15m]
     #[arg(long, value_name = "DURATION")]
     backend_timeout: Option<String>,
     /// What a request's body may weigh [default: 64MiB]
@@ -71,9 +65,6 @@ impl Settings {
         let all = [
             ("listen", &self.listen),
             ("warm", &self.warm),
-            ("backend", &self.backend),
-            ("adapter", &self.adapter),
-            ("model_id", &self.model_id),
             ("cache", &self.cache),
             ("max_memory", &self.max_memory),
             ("max_entries", &self.max_entries),
@@ -86,9 +77,49 @@ impl Settings {
             ("drain_timeout", &self.drain_timeout),
         ];
         let mut given = self.disk.given();
+        given.extend(self.backend.given());
         given.extend(self.access.given());
         given.extend(all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
         given
+    }
+}
+
+/// The settings of what makes the models, which `generate` has too.
+#[derive(Debug, Default, ClapArgs)]
+pub(in crate::cli) struct BackendSettings {
+    /// What makes the models: `relief`, the embedded generator, or the URL of a server
+    /// [default: relief]
+    #[arg(long, value_name = "relief|URL")]
+    backend: Option<String>,
+    /// The protocol of the server: hunyuan3d-2, hunyuan3d-2.1-stock, hunyuan3d-2.1-forwarding, or
+    /// generic, which the configuration file describes [default: native, for `relief`]
+    #[arg(long, value_name = "NAME")]
+    adapter: Option<String>,
+    /// The name of the model; part of every key: change it when the model behind the URL changes
+    /// [default: relief, or the adapter's name]
+    #[arg(long, value_name = "TEXT")]
+    model_id: Option<String>,
+    /// For requests without a seed, where the server draws at random: `keep` the first result, or
+    /// `pass` each request through [default: keep]
+    #[arg(long, value_name = "keep|pass")]
+    unseeded: Option<String>,
+    /// Clients that show the server credentials of their own have a `separate` cache each, or `share`
+    /// one [default: separate]
+    #[arg(long, value_name = "separate|share")]
+    credentials: Option<String>,
+}
+
+impl BackendSettings {
+    /// Returns what was typed, by setting.
+    pub(in crate::cli) fn given(&self) -> Given {
+        let all = [
+            ("backend", &self.backend),
+            ("adapter", &self.adapter),
+            ("model_id", &self.model_id),
+            ("unseeded", &self.unseeded),
+            ("credentials", &self.credentials),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
     }
 }
 

@@ -38,13 +38,16 @@ enum Maker {
     Server(Server),
 }
 
+/// What was typed, by field.
+type Given = Vec<(&'static str, String)>;
+
 pub(crate) fn run(args: &Generate) -> Result<Done> {
-    let parameters = parameters(args).map_err(Usage)?;
+    let (parameters, given) = parameters(args).map_err(Usage)?;
     check_names(args).map_err(Usage)?;
     let maker = Maker::new(args)?;
     let mut failures = 0;
     for image in &args.images {
-        let made = make(&maker, args, image, &parameters);
+        let made = make(&maker, args, image, (&parameters, &given));
         if let Err(error) = made.and_then(|made| keep(args, image, parameters.format, &made)) {
             output::say_error(&format!("{}: {error:#}", image.display()));
             failures += 1;
@@ -77,7 +80,7 @@ impl Maker {
 }
 
 /// Returns the form fields of what is asked for: those that were typed.
-pub(super) fn fields(shape: &Shape) -> Result<Vec<(&'static str, String)>> {
+pub(super) fn fields(shape: &Shape) -> Result<Given> {
     let mut fields = Vec::new();
     let single = [("format", &shape.format), ("quality", &shape.quality), ("seed", &shape.seed)];
     for (name, value) in single {
@@ -95,18 +98,20 @@ pub(super) fn fields(shape: &Shape) -> Result<Vec<(&'static str, String)>> {
 }
 
 /// Reads what is asked for; the output's name says the format, if nothing else does.
-fn parameters(args: &Generate) -> Result<Parameters> {
+fn parameters(args: &Generate) -> Result<(Parameters, Given)> {
     let mut parameters = Parameters::default();
     let extension = args.output.as_deref().and_then(Path::extension);
     let by_name = extension.map(|extension| extension.to_string_lossy().to_lowercase());
+    let mut given = fields(&args.shape)?;
     if let Some(by_name) = by_name.filter(|_| args.shape.format.is_none()) {
         parameters.set("format", &by_name).context("the format is that of --output's name")?;
+        given.push(("format", by_name));
     }
-    for (name, value) in fields(&args.shape)? {
-        parameters.set(name, &value)?;
+    for (name, value) in &given {
+        parameters.set(name, value)?;
     }
     parameters.validate()?;
-    Ok(parameters)
+    Ok((parameters, given))
 }
 
 /// Checks that every model has a file of its own.
@@ -131,15 +136,20 @@ fn check_names(args: &Generate) -> Result<()> {
     }
 }
 
-fn make(maker: &Maker, args: &Generate, image: &Path, parameters: &Parameters) -> Result<Made> {
+fn make(
+    maker: &Maker,
+    args: &Generate,
+    image: &Path,
+    asked: (&Parameters, &Given),
+) -> Result<Made> {
     if image.exists() && !image.is_file() {
         bail!("this is no file");
     }
     let photo = std::fs::read(image).context("the photo can not be read")?;
     let name = image.file_name().unwrap_or_default().to_string_lossy().into_owned();
     match maker {
-        Maker::Local(local) => local.make(photo, &name, parameters, args.refresh),
-        Maker::Server(server) => server.make(photo, &name, parameters, args),
+        Maker::Local(local) => local.make(photo, &name, asked, args.refresh),
+        Maker::Server(server) => server.make(photo, &name, asked.1, args),
     }
 }
 

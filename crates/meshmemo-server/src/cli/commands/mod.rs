@@ -3,6 +3,7 @@
 pub(super) mod clear;
 pub(super) mod completions;
 pub(super) mod config;
+pub(super) mod doctor;
 pub(super) mod entries;
 pub(super) mod fsck;
 pub(super) mod generate;

@@ -52,6 +52,14 @@ fn remove_photo(client: &Client, args: &Rm) -> Result<Vec<Key>> {
         parameters.set(name, &value).map_err(|error| Usage(error.into()))?;
     }
     let health = client.get("/api/health", &[])?;
+    let adapter = health["backend"]["name"].as_str().unwrap_or_default();
+    if adapter != "relief" {
+        let message = anyhow!(
+            "the server's backend is `{adapter}`, whose keys only the server knows: name the entry by \
+             its key, which `meshmemo entries` shows"
+        );
+        return Err(Usage(message).into());
+    }
     let model_id = health["backend"]["model_id"].as_str().context("this needs an API key")?;
     let own = health["caller"]["namespace"].as_str().unwrap_or(NAMESPACE);
     let namespace = args.namespace.as_deref().unwrap_or(own);

@@ -15,8 +15,8 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::access::{Auth, Refusal};
 use crate::cli::args::Serve;
 use crate::cli::{Done, Usage, output};
-use crate::config::Config;
-use crate::http::{State, Stopped, serve};
+use crate::config::{BackendConfig, Config};
+use crate::http::{MODEL_NOT_NAMED, State, Stopped, serve};
 use crate::limits::{
     CONNECTIONS_MAX, FILES_BESIDE_CONNECTIONS, WATCH_INTERVAL, WRONG_KEYS_INTERVAL,
 };
@@ -65,6 +65,7 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, %memory, entries, %disk_max, %data_dir, "meshmemo serves");
     warn_of_exposure(&state);
+    warn_of_backend(&state);
     output::say(&format!("meshmemo listens on {}://{address}", state.scheme()))?;
     let watching = start_watching(&state);
     let warming = AbortOnDropHandle::new(start_warming(&state));
@@ -180,6 +181,20 @@ fn warn_of_exposure(state: &State) {
             "keys and models travel unencrypted: give --tls-cert and --tls-key, or put a \
                         proxy with TLS in front"
         );
+    }
+}
+
+/// Tells of what the operator should know of the backend.
+fn warn_of_backend(state: &State) {
+    let config = &state.config;
+    if let Some(missing) = &config.missing_data_dir {
+        tracing::warn!("{missing}");
+    }
+    let BackendConfig::Remote(remote) = &config.backend else { return };
+    let (url, adapter, cache) = (&remote.url, &remote.adapter, config.cache.as_str());
+    tracing::info!(%url, adapter, model_id = config.model_id, cache, "in front of a server");
+    if !remote.is_model_named {
+        tracing::warn!("{MODEL_NOT_NAMED}");
     }
 }
 

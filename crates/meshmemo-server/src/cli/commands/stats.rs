@@ -70,10 +70,28 @@ pub(crate) fn run(args: &Remote) -> Result<Done> {
         count("expirations"),
     ))?;
     say_namespaces(&stats["namespaces"])?;
-    if report["cache_enabled"] == Value::Bool(false) {
+    if let Some(observed) = stats.get("observed") {
+        say_observed(observed)?;
+    } else if report["cache_enabled"] == Value::Bool(false) {
         output::say("the cache is off: every request generates")?;
     }
     Ok(Done::Well)
+}
+
+/// Says what the cache would have done, where it only observes.
+fn say_observed(observed: &Value) -> Result<()> {
+    let count = |name: &str| observed[name].as_u64().unwrap_or(0);
+    output::say(&format!(
+        "observed     {} hits, {} coalesced, {} misses, {} bypasses: {:.2} % would have come from the \
+         cache, and {} been saved",
+        count("hits"),
+        count("coalesced"),
+        count("misses"),
+        count("bypasses"),
+        observed["hit_rate_percent"].as_f64().unwrap_or(0.0),
+        duration(&observed["seconds_saved"]),
+    ))?;
+    Ok(output::say("the cache only observes: every request is forwarded (`--cache on` uses it)")?)
 }
 
 /// Says what each namespace has come to, where there are several.

@@ -269,7 +269,7 @@ fn report(state: &State, entry: &Entry) -> EntryReport {
         cost_seconds: summary.cost.as_secs_f64(),
         tier: entry.tier,
         label: summary.label.to_string(),
-        model_url: format!("/api/models/{}.{}", summary.digest, summary.variant),
+        model_url: state.own(&format!("/api/models/{}.{}", summary.digest, summary.variant)),
         durable: entry.is_durable,
     }
 }

@@ -14,8 +14,10 @@ use utoipa::ToSchema;
 
 use super::mb;
 use crate::access::Caller;
+use crate::config::CacheUse;
 use crate::http::json;
 use crate::http::state::State;
+use crate::observed::Observations;
 
 /// The counters of the cache, and where it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,9 +65,24 @@ struct Counters {
     /// Results that no tier kept, though they might have.
     unstored: u64,
     tiers: BTreeMap<&'static str, TierReport>,
+    /// What the cache would have done, where it only observes; for keys that see all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed: Option<ObservedReport>,
     /// What each namespace has come to; for keys that see all.
     #[serde(skip_serializing_if = "Option::is_none")]
     namespaces: Option<BTreeMap<String, NamespaceReport>>,
+}
+
+/// What the requests would have come to.
+#[derive(Debug, Serialize, ToSchema)]
+struct ObservedReport {
+    hits: u64,
+    coalesced: u64,
+    misses: u64,
+    bypasses: u64,
+    hit_rate_percent: f64,
+    /// Generation time that hits would not have taken; of jobs, it is not known.
+    seconds_saved: f64,
 }
 
 /// One tier's own look-ups.
@@ -134,7 +151,7 @@ pub(in crate::http) async fn stats(
     };
     json::answer(&StatsReport {
         status: "success",
-        cache_enabled: state.config.is_cache_on,
+        cache_enabled: state.config.cache == CacheUse::On,
         stats,
         node: state.node.clone(),
         timestamp: state.timestamp(),
@@ -169,7 +186,23 @@ fn of_everything(state: &State) -> Counters {
         removals: memory.removals,
     };
     let namespaces = Some(namespaces(state));
-    Counters { namespaces, ..counters(requests, &held, limits, reports) }
+    let observed = state.observed.as_ref().map(|observed| report_of(observed.counts()));
+    Counters { observed, namespaces, ..counters(requests, &held, limits, reports) }
+}
+
+fn report_of(observed: Observations) -> ObservedReport {
+    let Observations { hits, coalesced, misses, bypasses, saved_time } = observed;
+    let lookups = hits + coalesced + misses;
+    #[expect(clippy::cast_precision_loss, reason = "a percentage of two digits")]
+    let rate = 100.0 * (hits + coalesced) as f64 / lookups.max(1) as f64;
+    ObservedReport {
+        hits,
+        coalesced,
+        misses,
+        bypasses,
+        hit_rate_percent: hundredths(rate),
+        seconds_saved: saved_time.as_secs_f64(),
+    }
 }
 
 /// Reports what a namespace sees of itself, and of others nothing.
@@ -262,6 +295,7 @@ fn counters(
         seconds_saved: requests.saved_time.as_secs_f64(),
         unstored: requests.unstored,
         tiers,
+        observed: None,
         namespaces: None,
     }
 }

@@ -142,6 +142,11 @@ fn access(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Erro
 fn bodies(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
     let depth = float(state.backend.queue().depth() as u64);
     gauges(to, "queue_depth", "Generations that wait for their turn", &[(Vec::new(), depth)])?;
+    let jobs = float(state.jobs.running() as u64);
+    gauges(to, "jobs", "Jobs that have not ended", &[(Vec::new(), jobs)])?;
+    let requests = float(state.requests.len() as u64);
+    let help = "Requests whose answers are not all taken";
+    gauges(to, "http_requests_in_progress", help, &[(Vec::new(), requests)])?;
     let flights = float(state.cache.in_flight().len() as u64);
     let help = "Keys that are looked up or generated now";
     gauges(to, "in_flight", help, &[(Vec::new(), flights)])?;

@@ -1,23 +1,26 @@
 //! Models made in this process, with the server's own cache, disk and backend.
 
-use std::sync::Arc;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use meshmemo::{Freshness, Health, ResultCache, Tier, read_entry};
-use meshmemo_gateway::{Asked, Relief, ReliefGeneration};
+use meshmemo::{Freshness, Health, Key, Progress, ResultCache, Tier, read_entry};
+use meshmemo_gateway::Ask;
 use meshmemo_gen::Parameters;
 use meshmemo_gen::canonical::NAMESPACE;
 use meshmemo_tiers::{Holder, OpenError, holder};
 use tokio::runtime::Runtime;
 
-use super::Made;
 use super::progress::Bar;
+use super::{Given, Made};
+use crate::backend::{Backend, Order};
 use crate::cli::args::Generate;
 use crate::cli::{Usage, output};
 use crate::config::Config;
 use crate::wire::{self, Parts};
 
+/// How often it is shown how far a generation is.
+const BAR_INTERVAL: Duration = Duration::from_millis(100);
 /// How long what follows an answer may take at the end.
 const END_WAIT: Duration = Duration::from_secs(30);
 /// How often a server that has just taken the directory is asked where it listens, and how long it
@@ -28,9 +31,8 @@ const ASKED_PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Local {
     runtime: Runtime,
     cache: ResultCache,
-    backend: Arc<Relief>,
+    backend: Backend,
     parts: Parts,
-    model_id: String,
 }
 
 /// Where models are made.
@@ -43,7 +45,7 @@ pub(super) enum Place {
 impl Local {
     /// Takes the data directory; if a server has it, tells which.
     pub(super) fn open(args: &Generate) -> Result<Place> {
-        let config = Config::load(args.config.as_deref(), &args.disk.given()).map_err(Usage)?;
+        let config = Config::load(args.config.as_deref(), &args.given()).map_err(Usage)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let entered = runtime.enter();
         let parts = match Parts::new(&config, "generate") {
@@ -60,44 +62,55 @@ impl Local {
             }
             Err(error) => return Err(Usage(error.into()).into()),
         };
-        let (cache, backend) = (wire::cache(&config, &parts), wire::backend(&config, &parts));
+        let (cache, backend) = (wire::cache(&config, &parts), wire::backend(&config, &parts)?);
         drop(entered);
         let disk = parts.disk.as_ref().map(|disk| disk.status().health);
         if let Some(trouble) = disk.as_ref().and_then(Health::trouble) {
             output::note(&format!("models are not kept: {trouble}"));
         }
-        let model_id = config.model_id;
-        Ok(Place::Here(Box::new(Self { runtime, cache, backend, parts, model_id })))
+        Ok(Place::Here(Box::new(Self { runtime, cache, backend, parts })))
     }
 
     pub(super) fn make(
         &self,
         photo: Vec<u8>,
         label: &str,
-        parameters: &Parameters,
+        (parameters, given): (&Parameters, &Given),
         is_refresh: bool,
     ) -> Result<Made> {
         let bar = Bar::new(label);
-        let generation = ReliefGeneration::new(
-            Arc::clone(&self.backend),
-            photo.into(),
-            parameters.clone(),
-            bar.reporter(),
-        );
         let freshness = if is_refresh { Freshness::Refresh } else { Freshness::Cached };
-        let (namespace, model_id, label) = (NAMESPACE, self.model_id.as_str(), label.to_owned());
-        let request = generation.into_request(Asked { namespace, model_id, label, freshness });
-        let key = request.key().to_string();
+        let (namespace, label) = (NAMESPACE, label.to_owned());
+        let given = given.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let ask = Ask { photo: photo.into(), parameters: parameters.clone(), given };
+        let order = Order { namespace, label, freshness, quota: None };
+        let request = self.backend.request(ask, order)?;
+        let source = request.generation.variants().source_of(&request.variant);
+        let source = source.map(|source| request.generation_key.key(source));
+        let key = request.key();
         let started_at = self.parts.clock.now();
         let made = self.runtime.block_on(async {
-            let served = self.cache.get_or_generate(request).await?;
+            let mut serving = pin!(self.cache.get_or_generate(request));
+            let served = loop {
+                match tokio::time::timeout(BAR_INTERVAL, &mut serving).await {
+                    Ok(served) => break served?,
+                    Err(_elapsed) => bar.show(self.progress(source, key)),
+                }
+            };
             let entry = read_entry(&*served.stored).await?;
             Ok((entry.body().to_vec(), served.outcome.as_str().to_owned()))
         });
         bar.finish();
         let (body, outcome) = made.map_err(|error: meshmemo::Error| anyhow::Error::new(error))?;
         let took = self.parts.clock.now().saturating_sub(started_at);
-        Ok(Made { body, outcome, key, took })
+        Ok(Made { body, outcome, key: key.to_string(), took })
+    }
+
+    /// Returns how far the generation is; what is derived waits for its source.
+    fn progress(&self, source: Option<Key>, key: Key) -> Progress {
+        let keys = [source, Some(key)].into_iter().flatten();
+        let mut known = keys.filter_map(|key| self.cache.progress(&key));
+        known.next().unwrap_or_default()
     }
 
     /// Lets what follows the answers end, and lets the directory go.

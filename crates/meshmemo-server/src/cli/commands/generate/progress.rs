@@ -1,10 +1,10 @@
 //! How far a generation is: a bar on a terminal, a line a step elsewhere.
 
+use std::cell::Cell;
 use std::io::{IsTerminal, stderr};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use meshmemo_gen::relief::{Progress, Step};
+use meshmemo::Progress;
 
 use crate::cli::output;
 
@@ -14,13 +14,13 @@ const WHOLE: u64 = 1000;
 /// Shows the progress of one photo on standard error.
 pub(super) enum Bar {
     Terminal(ProgressBar),
-    Lines { label: String, last: Arc<Mutex<Option<Step>>> },
+    Lines { label: String, last: Cell<Option<&'static str>> },
 }
 
 impl Bar {
     pub(super) fn new(label: &str) -> Self {
         if !stderr().is_terminal() {
-            return Self::Lines { label: label.to_owned(), last: Arc::default() };
+            return Self::Lines { label: label.to_owned(), last: Cell::new(None) };
         }
         let bar = ProgressBar::new(WHOLE);
         let style = ProgressStyle::with_template("{prefix}  {bar:30}  {msg}  {elapsed}");
@@ -30,24 +30,22 @@ impl Bar {
         Self::Terminal(bar)
     }
 
-    /// Returns what the generator tells its progress to.
-    pub(super) fn reporter(&self) -> Arc<dyn Fn(Progress) + Send + Sync> {
+    /// Shows how far the generation is.
+    pub(super) fn show(&self, now: Progress) {
+        let (fraction, step) = match now {
+            Progress::Queued { .. } => (0.0, "waiting for its turn"),
+            Progress::Working { fraction, step } => (fraction, step),
+            _ => return,
+        };
         match self {
             Self::Terminal(bar) => {
-                let bar = bar.clone();
-                Arc::new(move |now| {
-                    bar.set_position(thousandths(now.fraction));
-                    bar.set_message(now.step.as_str());
-                })
+                bar.set_position(thousandths(fraction));
+                bar.set_message(step);
             }
             Self::Lines { label, last } => {
-                let (label, last) = (label.clone(), Arc::clone(last));
-                Arc::new(move |now| {
-                    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-                    if last.replace(now.step) != Some(now.step) {
-                        output::note(&format!("{label}: {}", now.step.as_str()));
-                    }
-                })
+                if last.replace(Some(step)) != Some(step) {
+                    output::note(&format!("{label}: {step}"));
+                }
             }
         }
     }

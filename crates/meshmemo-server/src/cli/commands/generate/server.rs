@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 use meshmemo::{Clock, SystemClock};
-use meshmemo_gen::Parameters;
 
-use super::{Made, fields};
+use super::{Given, Made};
 use crate::cli::args::{Generate, Remote};
 use crate::cli::client::{Client, header};
 
@@ -23,15 +22,12 @@ impl Server {
         &self,
         photo: Vec<u8>,
         label: &str,
-        parameters: &Parameters,
+        given: &Given,
         args: &Generate,
     ) -> Result<Made> {
-        let mut fields = fields(&args.shape)?;
-        fields.retain(|(name, _)| *name != "format");
-        fields.push(("format", parameters.format.as_str().to_owned()));
         let cache_control = args.refresh.then_some("no-cache");
         let clock = SystemClock::new();
-        let fetched = self.client.generate(photo, label, &fields, cache_control)?;
+        let fetched = self.client.generate(photo, label, given, cache_control)?;
         let took = clock.now();
         let key = header(&fetched.headers, "x-meshmemo-cache-key")?.to_owned();
         let outcome = outcome(header(&fetched.headers, "cache-status")?).to_owned();

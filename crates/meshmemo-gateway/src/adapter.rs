@@ -1,0 +1,244 @@
+//! What a protocol is: which requests are generations, what makes two of them the same, and how it
+//! speaks of jobs. The rest of the gateway knows no protocol.
+//!
+//! 1. [`Adapter::recognise`]: is a request for the adapter at all;
+//! 2. [`Adapter::read`]: what it asks for, its [`Meaning`], from which the key follows;
+//! 3. [`judge`](crate::judge::judge): is what the backend answered a result that may be kept;
+//! 4. [`Adapter::report`]: how a job is spoken of.
+//!
+//! [`Adapter::write`] is the way in from the native door: it writes the request that a client of the
+//! protocol would have sent, which is then read like any other.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use meshmemo::{Digest, Identity, Value};
+use meshmemo_gen::{FieldError, Format, Parameters};
+
+/// The revision of what the adapters take for the same request; part of every key.
+const REVISION: &str = "1";
+
+/// A protocol.
+pub trait Adapter: Debug + Send + Sync {
+    /// Returns the name as the configuration spells it.
+    fn name(&self) -> &'static str;
+
+    /// Says what a request is to the protocol.
+    fn recognise<'a>(&self, method: &Method, path: &'a str) -> Door<'a>;
+
+    /// Reads what a generation request asks for.
+    ///
+    /// # Errors
+    /// Why that can not be told: the request is the backend's to answer, and nothing is kept.
+    fn read(&self, head: &RequestHead, body: &Bytes) -> Result<Meaning, Unclear>;
+
+    /// Writes the request for a photo that came by the native door.
+    ///
+    /// # Errors
+    /// The first field that a backend with this protocol can not honour.
+    fn write(&self, ask: &Ask) -> Result<Letter, FieldError>;
+
+    /// Lists the headers of a request, in lower case, that may change its answer.
+    fn keyed_headers(&self) -> &[String];
+
+    /// Speaks of a job, where the protocol has jobs.
+    fn report(&self, job: &Report) -> Reply;
+}
+
+/// What a request is to a protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door<'a> {
+    /// A generation that is answered with its result.
+    Generate,
+    /// A generation that is answered with the name of a job.
+    Submit,
+    /// A question after a job.
+    Status(&'a str),
+    /// Nothing: it is the backend's.
+    Elsewhere,
+}
+
+/// A request without its body.
+#[derive(Debug, Clone)]
+pub struct RequestHead {
+    /// The method.
+    pub method: Method,
+    /// The path.
+    pub path: String,
+    /// What follows the question mark, as it was sent.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+}
+
+/// A request as a client of the protocol sends it.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// What stands before the body.
+    pub head: RequestHead,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What a generation request asks for: all that reaches the result, and nothing else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meaning {
+    /// The effective parameters.
+    pub parameters: BTreeMap<String, Value>,
+    /// The digests of the images, in their order.
+    pub images: Vec<Digest>,
+    /// The variant: the output format, or the way it is wrapped.
+    pub variant: String,
+    /// What a good answer is.
+    pub expected: Expected,
+    /// What may become of it.
+    pub keeping: Keeping,
+}
+
+/// What a good answer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// The statuses that a result may have.
+    pub statuses: Vec<u16>,
+    /// The format of the model; `None` is not checked.
+    pub format: Option<Format>,
+    /// Whether a GLB must have a texture.
+    pub is_textured: bool,
+    /// The JSON pointer to the model in base64, where the answer is JSON around it.
+    pub model_field: Option<String>,
+    /// Headers of the answer that are kept with it, besides the usual ones; in lower case.
+    pub headers: Vec<String>,
+}
+
+/// What may become of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// It is kept.
+    Kept,
+    /// It is passed through, for this reason.
+    PassedThrough(&'static str),
+}
+
+/// Why a request could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unclear(pub String);
+
+/// What somebody asks for by the native door.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The photo.
+    pub photo: Bytes,
+    /// What is asked for, defaults included.
+    pub parameters: Parameters,
+    /// The names of the fields that were sent.
+    pub given: Vec<String>,
+}
+
+/// How a job stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// It was taken, under this name.
+    Taken(String),
+    /// It has not ended, or nobody has ever heard of it.
+    Processing,
+    /// It has failed, with these words.
+    Failed(String),
+    /// It has ended well.
+    Completed,
+}
+
+/// How a protocol speaks of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The media type.
+    pub media_type: &'static str,
+    /// The body, up to where the model comes, in base64.
+    pub before: String,
+    /// What follows the model; without it, there is none.
+    pub after: Option<String>,
+    /// Whether pages of any origin may read it, as the protocol's server lets them.
+    pub is_for_any_origin: bool,
+}
+
+impl Meaning {
+    /// Returns the identity of what is asked for, in a namespace, of the model that the operator calls
+    /// `model_id`.
+    pub(crate) fn identity(&self, adapter: &str, namespace: &str, model_id: &str) -> Identity {
+        Identity {
+            namespace: namespace.to_owned(),
+            adapter: adapter.to_owned(),
+            model_id: model_id.to_owned(),
+            model_revision: REVISION.to_owned(),
+            parameters: self.parameters.clone(),
+            images: self.images.clone(),
+        }
+    }
+
+    /// Returns what is known of a request that could not be read: its body.
+    pub(crate) fn of_unclear(head: &RequestHead, body: &Bytes) -> Self {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let parameters = BTreeMap::from([
+            ("@path".to_owned(), text(&head.path)),
+            ("@body".to_owned(), Value::Digest(Digest::of(body))),
+        ]);
+        let keeping = Keeping::PassedThrough("the request could not be read");
+        let statuses = (200..300).collect();
+        let expected = Expected { statuses, format: None, ..Expected::model(Format::Glb) };
+        Self { parameters, images: Vec::new(), variant: "any".to_owned(), expected, keeping }
+    }
+}
+
+impl Expected {
+    /// Expects a model of a format, with status 200.
+    pub fn model(format: Format) -> Self {
+        Self {
+            statuses: vec![200],
+            format: Some(format),
+            is_textured: false,
+            model_field: None,
+            headers: Vec::new(),
+        }
+    }
+}
+
+impl Ask {
+    /// Refuses fields that a backend can not honour, but for those in `honoured`.
+    pub(crate) fn check(&self, honoured: &[&str], adapter: &'static str) -> Result<(), FieldError> {
+        let refused = Parameters::FIELDS
+            .into_iter()
+            .find(|field| self.given.iter().any(|it| it == field) && !honoured.contains(field));
+        refused.map_or(Ok(()), |field| {
+            let honoured = match honoured {
+                [] => "no field but `image`".to_owned(),
+                fields => format!("only `image`, {}", named(fields)),
+            };
+            let range = format!("left out: the backend (adapter `{adapter}`) honours {honoured}");
+            Err(FieldError::new(field, &self.value_of(field), range))
+        })
+    }
+
+    /// Returns whether a field was sent.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.given.iter().any(|given| given == field)
+    }
+
+    fn value_of(&self, field: &str) -> String {
+        let Parameters { format, quality, width_mm, height_mm, depth_mm, seed } = &self.parameters;
+        match field {
+            "format" => format.to_string(),
+            "quality" => quality.to_string(),
+            "width_mm" => width_mm.to_string(),
+            "height_mm" => height_mm.to_string(),
+            "depth_mm" => depth_mm.to_string(),
+            _ => seed.map(|seed| seed.to_string()).unwrap_or_default(),
+        }
+    }
+}
+
+fn named(fields: &[&str]) -> String {
+    fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,40 @@
+//! The protocols there are, one file each; [`open`] is the one place that knows them all.
+
+mod fields;
+mod generic;
+mod hunyuan;
+mod hunyuan3d_2;
+mod hunyuan3d_21;
+
+use std::sync::Arc;
+
+use crate::adapter::Adapter;
+use generic::Generic;
+pub use generic::{GenericRoute, GenericRoutes};
+use hunyuan3d_2::Hunyuan3d2;
+use hunyuan3d_21::Hunyuan3d21;
+
+/// The names of the adapters for servers.
+pub const ADAPTERS: [&str; 4] =
+    ["hunyuan3d-2", "hunyuan3d-2.1-stock", "hunyuan3d-2.1-forwarding", "generic"];
+
+/// What becomes of results of a server that draws at random, for requests without a seed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unseeded {
+    /// The first one is kept, and answers all that follow.
+    #[default]
+    Keep,
+    /// Each request has one of its own.
+    Pass,
+}
+
+/// Returns the adapter of this name, if there is one.
+pub fn open(name: &str, unseeded: Unseeded, routes: &GenericRoutes) -> Option<Arc<dyn Adapter>> {
+    Some(match name {
+        "hunyuan3d-2" => Arc::new(Hunyuan3d2),
+        "hunyuan3d-2.1-stock" => Arc::new(Hunyuan3d21::stock(unseeded)),
+        "hunyuan3d-2.1-forwarding" => Arc::new(Hunyuan3d21::forwarding()),
+        "generic" => Arc::new(Generic::new(routes.clone(), unseeded)),
+        _ => return None,
+    })
+}

@@ -1,0 +1,163 @@
+//! The gateway: an adapter in front of a backend. It says what a request is, what it means, and makes
+//! the engine's request of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use meshmemo::{Freshness, Request};
+use meshmemo_gen::FieldError;
+
+use crate::adapter::{Adapter, Ask, Door, Keeping, Letter, Meaning, RequestHead};
+use crate::alias::{Aliases, Known, RequestDigest};
+use crate::answer::BackendAnswer;
+use crate::judge::judge;
+use crate::quota::PlaceQuota;
+use crate::remote::Remote;
+use crate::remote_generation::RemoteGeneration;
+
+/// Characters of an image's digest that its entry is labelled with.
+const LABEL_DIGITS: usize = 16;
+
+/// An adapter in front of a backend.
+#[derive(Debug)]
+pub struct Gateway {
+    adapter: Arc<dyn Adapter>,
+    backend: Arc<Remote>,
+    model_id: String,
+    aliases: Aliases,
+}
+
+/// What is asked for besides the model itself.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// A name for people; without one, it is taken from the image.
+    pub label: Option<String>,
+    /// What may come from the cache.
+    pub freshness: Freshness,
+    /// Where its place in the line is taken from.
+    pub quota: Option<Arc<PlaceQuota>>,
+}
+
+impl Gateway {
+    /// Puts an adapter in front of a backend, whose model the operator calls `model_id`.
+    pub fn new(adapter: Arc<dyn Adapter>, backend: Arc<Remote>, model_id: String) -> Self {
+        Self { adapter, backend, model_id, aliases: Aliases::new() }
+    }
+
+    /// Returns the adapter.
+    pub fn adapter(&self) -> &dyn Adapter {
+        &*self.adapter
+    }
+
+    /// Returns the backend.
+    pub fn backend(&self) -> &Remote {
+        &self.backend
+    }
+
+    /// Says what a request is.
+    pub fn recognise<'a>(&self, method: &Method, path: &'a str) -> Door<'a> {
+        self.adapter.recognise(method, path)
+    }
+
+    /// Begins to digest a request of a namespace; its body's pieces are added as they arrive.
+    pub fn digest(&self, namespace: &str, head: &RequestHead) -> RequestDigest {
+        let about = [namespace, self.adapter.name(), &self.model_id];
+        RequestDigest::new(&about, head, self.adapter.keyed_headers())
+    }
+
+    /// Returns what a request means that came, to the byte, before.
+    pub fn recall(&self, digest: &RequestDigest) -> Option<Known> {
+        self.aliases.find(&digest.finish())
+    }
+
+    /// Reads what a request means, which takes a while: the image is decoded and hashed. One that can
+    /// not be read is the backend's to answer, and nothing of it is kept.
+    pub fn read(&self, namespace: &str, letter: &Letter, digest: &RequestDigest) -> Known {
+        let is_plain = !letter.head.headers.contains_key(http::header::CONTENT_ENCODING);
+        let read = if is_plain { self.adapter.read(&letter.head, &letter.body).ok() } else { None };
+        match read {
+            Some(meaning) => {
+                let known = self.known(namespace, meaning);
+                self.aliases.remember(digest.finish(), &known);
+                known
+            }
+            None => self.known(namespace, Meaning::of_unclear(&letter.head, &letter.body)),
+        }
+    }
+
+    /// Writes the request of the protocol for a photo that came by the native door, and reads it.
+    ///
+    /// # Errors
+    /// The first field that the backend can not honour.
+    pub fn write(&self, namespace: &str, ask: &Ask) -> Result<(Letter, Known), FieldError> {
+        let letter = self.adapter.write(ask)?;
+        let meaning = self.adapter.read(&letter.head, &letter.body);
+        let meaning = meaning.unwrap_or_else(|_| Meaning::of_unclear(&letter.head, &letter.body));
+        Ok((letter, self.known(namespace, meaning)))
+    }
+
+    /// Makes the engine's request of what a letter means. What must not be kept is not looked for
+    /// either.
+    pub fn request(&self, known: &Known, letter: Letter, wanted: Wanted) -> Request {
+        let meaning = Arc::clone(&known.meaning);
+        let label = wanted.label.unwrap_or_else(|| label(&meaning));
+        let freshness = match meaning.keeping {
+            Keeping::Kept => wanted.freshness,
+            Keeping::PassedThrough(_) => Freshness::Bypass,
+        };
+        let variant = meaning.variant.clone();
+        let (backend, quota) = (Arc::clone(&self.backend), wanted.quota);
+        Request {
+            identity: Arc::clone(&known.identity),
+            generation_key: known.generation_key,
+            variant,
+            label,
+            freshness,
+            generation: Arc::new(RemoteGeneration { backend, letter, meaning, quota }),
+        }
+    }
+
+    /// Returns whether an answer that went by is a result that might be kept.
+    pub fn is_result(
+        &self,
+        known: &Known,
+        status: http::StatusCode,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> bool {
+        let answer = BackendAnswer { status, headers, body, reason: None };
+        judge(&known.meaning.expected, &answer).is_ok()
+    }
+
+    fn known(&self, namespace: &str, meaning: Meaning) -> Known {
+        let identity = meaning.identity(self.adapter.name(), namespace, &self.model_id);
+        Known {
+            generation_key: identity.generation_key(),
+            identity: Arc::new(identity),
+            meaning: Arc::new(meaning),
+        }
+    }
+}
+
+impl RequestHead {
+    /// Takes the head of a request whose headers are ready to be sent on.
+    pub fn new(method: Method, uri: &http::Uri, headers: HeaderMap) -> Self {
+        let query = uri.query().unwrap_or_default().to_owned();
+        Self { method, path: uri.path().to_owned(), query, headers }
+    }
+}
+
+impl Letter {
+    /// Binds a head to its body.
+    pub fn new(head: RequestHead, body: Bytes) -> Self {
+        Self { head, body }
+    }
+}
+
+fn label(meaning: &Meaning) -> String {
+    match meaning.images.first() {
+        Some(image) => format!("image-{}", &image.to_string()[..LABEL_DIGITS]),
+        None => "without an image".to_owned(),
+    }
+}

@@ -1,0 +1,254 @@
+//! A backend behind a URL: the queue in front of it, and the ways to talk to it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, Response, Uri};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use meshmemo::{Clock, Error, ErrorKind, Result};
+use tokio::net::TcpStream;
+
+use crate::adapter::Letter;
+use crate::answer::BackendAnswer;
+use crate::headers::{ask_for_the_whole, remove_hop_by_hop};
+use crate::queue::Queue;
+
+/// How long a backend may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long it may take when somebody only asks whether it is there.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long an idle connection is used again: servers of this kind end theirs after five seconds.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes that an answer may have which is kept or passed on whole.
+const ANSWER_MAX_BYTES: u64 = 1 << 30;
+/// What is reserved at once on the word of a `Content-Length`.
+const CAPACITY_MAX: u64 = 64 << 20;
+
+/// The body of a request to a backend.
+pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// How a backend is talked to.
+#[derive(Debug, Clone)]
+pub struct RemoteOptions {
+    /// Its address: `http://host:port`, with a path that stands before all others or without one.
+    pub url: Uri,
+    /// How many generations it is asked for at a time.
+    pub concurrency: usize,
+    /// How many wait for their turn.
+    pub queue: usize,
+    /// How long one generation may take, without its wait.
+    pub timeout: Duration,
+}
+
+/// A backend behind a URL.
+pub struct Remote {
+    options: RemoteOptions,
+    queue: Queue,
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+    clock: Arc<dyn Clock>,
+    observer: Box<dyn Fn(Duration) + Send + Sync>,
+}
+
+impl Remote {
+    /// Takes a backend, and asks it nothing yet; `observer` is told how long each generation took that
+    /// ended well.
+    ///
+    /// # Errors
+    /// The system's certificates can not be read.
+    pub fn new(
+        options: RemoteOptions,
+        clock: Arc<dyn Clock>,
+        observer: impl Fn(Duration) + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_keepalive(Some(Duration::from_mins(1)));
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .try_with_platform_verifier()
+            .map_err(std::io::Error::other)?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .build(connector);
+        let queue = Queue::new(options.concurrency, options.queue);
+        Ok(Self { options, queue, client, clock, observer: Box::new(observer) })
+    }
+
+    /// Returns the line in front of it.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Returns its address.
+    pub fn url(&self) -> &Uri {
+        &self.options.url
+    }
+
+    /// Returns how long it may keep somebody waiting.
+    pub fn timeout(&self) -> Duration {
+        self.options.timeout
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Notes how long a generation took that ended well.
+    pub(crate) fn note_generation(&self, took: Duration) {
+        self.queue.note_work(took);
+        (self.observer)(took);
+    }
+
+    /// Looks whether something accepts connections there.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub async fn probe(&self) -> Result<(), String> {
+        let url = &self.options.url;
+        let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = url.port_u16().unwrap_or(if is_https(url) { 443 } else { 80 });
+        let unreachable = |why: String| Err(format!("{host}:{port} can not be reached: {why}"));
+        let connecting = TcpStream::connect((host.as_str(), port));
+        match tokio::time::timeout(PROBE_TIMEOUT, connecting).await {
+            Ok(Ok(_connected)) => Ok(()),
+            Ok(Err(error)) => unreachable(error.to_string()),
+            Err(_elapsed) => unreachable("it does not answer within a second".to_owned()),
+        }
+    }
+
+    /// Sends a request as it is, but for its address; the answer streams.
+    ///
+    /// # Errors
+    /// `BackendFailed` if it can not be reached or ends the connection, `BackendTimeout` if its answer
+    /// does not begin in time.
+    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>> {
+        *request.uri_mut() = self.address(request.uri())?;
+        match tokio::time::timeout(self.options.timeout, self.client.request(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(self.unreachable(error)),
+            Err(_elapsed) => Err(self.too_slow()),
+        }
+    }
+
+    /// Has a letter answered whole, within the time of a generation.
+    pub(crate) async fn exchange(&self, letter: Letter) -> Result<BackendAnswer> {
+        let exchange = self.exchange_patiently(letter);
+        let answer = tokio::time::timeout(self.options.timeout, exchange).await;
+        answer.unwrap_or_else(|_elapsed| Err(self.too_slow()))
+    }
+
+    async fn exchange_patiently(&self, letter: Letter) -> Result<BackendAnswer> {
+        let Letter { head, body } = letter;
+        let target =
+            if head.query.is_empty() { head.path } else { format!("{}?{}", head.path, head.query) };
+        let mut request = Request::new(whole(body));
+        *request.method_mut() = head.method;
+        *request.uri_mut() = target.parse().map_err(|error| {
+            Error::with_source(ErrorKind::Invalid, "the path can not be sent on", error)
+        })?;
+        *request.headers_mut() = head.headers;
+        ask_for_the_whole(request.headers_mut());
+        let (mut parts, body) = self.send(request).await?.into_parts();
+        let body = self.collect(&parts.headers, body).await?;
+        remove_hop_by_hop(&mut parts.headers);
+        let (status, headers) = (parts.status, parts.headers);
+        Ok(BackendAnswer { status, headers, body, reason: None })
+    }
+
+    async fn collect(&self, headers: &HeaderMap, mut body: Incoming) -> Result<Bytes> {
+        let length = headers.get(http::header::CONTENT_LENGTH);
+        let length = length.and_then(|it| it.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
+        let capacity = usize::try_from(length.min(CAPACITY_MAX)).unwrap_or(0);
+        let mut read = BytesMut::with_capacity(capacity);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                let message = format!(
+                    "the backend cut its answer off after {} bytes{}",
+                    read.len(),
+                    if length > 0 { format!(" of {length}") } else { String::new() }
+                );
+                Error::with_source(ErrorKind::BackendFailed, message, error)
+            })?;
+            let Ok(piece) = frame.into_data() else { continue };
+            if read.len() as u64 + piece.len() as u64 > ANSWER_MAX_BYTES {
+                let message =
+                    format!("the backend's answer is larger than {ANSWER_MAX_BYTES} bytes");
+                return Err(Error::new(ErrorKind::BackendFailed, message));
+            }
+            read.extend_from_slice(&piece);
+        }
+        Ok(read.freeze())
+    }
+
+    /// Returns where a path is at the backend.
+    fn address(&self, target: &Uri) -> Result<Uri> {
+        let base = &self.options.url;
+        let path = target.path_and_query().map_or("/", |it| it.as_str());
+        let address = Uri::builder()
+            .scheme(base.scheme().cloned().unwrap_or(http::uri::Scheme::HTTP))
+            .authority(
+                base.authority()
+                    .cloned()
+                    .unwrap_or_else(|| http::uri::Authority::from_static("localhost")),
+            )
+            .path_and_query(format!("{}{path}", base.path().trim_end_matches('/')))
+            .build();
+        address.map_err(|error| {
+            Error::with_source(ErrorKind::Invalid, "the path can not be sent on", error)
+        })
+    }
+
+    fn unreachable(&self, error: hyper_util::client::legacy::Error) -> Error {
+        let what = if error.is_connect() {
+            "can not be reached"
+        } else {
+            "ended the connection without an answer"
+        };
+        let mut causes = vec![error.to_string()];
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            causes.push(cause.to_string());
+            source = cause.source();
+        }
+        let cause = causes.pop().unwrap_or_default();
+        let message = format!("the backend at {} {what}: {cause}", self.options.url);
+        Error::with_source(ErrorKind::BackendFailed, message, error)
+    }
+
+    fn too_slow(&self) -> Error {
+        let message =
+            format!("the backend took longer than {} s", self.options.timeout.as_secs_f64());
+        Error::new(ErrorKind::BackendTimeout, message)
+    }
+}
+
+/// Makes a body of bytes that are all there.
+pub fn whole(bytes: Bytes) -> Body {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn is_https(url: &Uri) -> bool {
+    url.scheme_str() == Some("https")
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote")
+            .field("options", &self.options)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}

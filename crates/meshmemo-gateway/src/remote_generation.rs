@@ -1,0 +1,117 @@
+//! One request, bound to the backend that answers it: the engine's `Generation` behind a URL.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use meshmemo::{Audience, Derived, Error, ErrorKind, Generated, Generation, Result, Variants};
+use meshmemo_gen::Format;
+use tokio::task::spawn_blocking;
+
+use crate::adapter::{Expected, Keeping, Letter, Meaning};
+use crate::answer::BackendAnswer;
+use crate::headers::{kept, whole_head};
+use crate::judge::{judge, unwrap};
+use crate::quota::PlaceQuota;
+use crate::remote::Remote;
+
+/// One request, bound to the backend that answers it.
+#[derive(Debug)]
+pub(crate) struct RemoteGeneration {
+    pub(crate) backend: Arc<Remote>,
+    pub(crate) letter: Letter,
+    pub(crate) meaning: Arc<Meaning>,
+    pub(crate) quota: Option<Arc<PlaceQuota>>,
+}
+
+impl RemoteGeneration {
+    async fn work(&self, audience: &Audience) -> Result<Generated> {
+        let clock = self.backend.clock();
+        let asked_at = clock.now();
+        let quota = self.quota.as_ref().map(|quota| &quota.generations);
+        let place = self.backend.queue().enter_for(audience, quota).await?;
+        audience.tell_working(0.0, "generate");
+        let begun_at = clock.now();
+        let answer = self.backend.exchange(self.letter.clone()).await?;
+        drop(place);
+        let cost = clock.now().saturating_sub(begun_at);
+        let answer = self.judged(answer).await?;
+        self.backend.note_generation(cost);
+        let media_type = answer.media_type().to_owned();
+        let status = answer.status.as_u16();
+        let head = match self.meaning.keeping {
+            Keeping::Kept => kept(status, &answer.headers, &self.meaning.expected.headers),
+            Keeping::PassedThrough(_) => whole_head(status, &answer.headers),
+        };
+        let queued = begun_at.saturating_sub(asked_at);
+        Ok(Generated { body: answer.body, media_type, head: Some(head), cost, queued })
+    }
+
+    /// Lets only what is a result pass as one; all else is an error that has the answer in it.
+    async fn judged(&self, answer: BackendAnswer) -> Result<BackendAnswer> {
+        if !answer.status.is_success() {
+            return Err(answer.into_error());
+        }
+        let meaning = Arc::clone(&self.meaning);
+        let judging = spawn_blocking(move || {
+            let judgement = judge(&meaning.expected, &answer);
+            (answer, judgement)
+        });
+        let (answer, judgement) = judging.await.map_err(|panic| {
+            let message = "the check of the backend's answer ended in a panic";
+            Error::with_source(ErrorKind::BackendFailed, message, panic)
+        })?;
+        match judgement {
+            Ok(()) => Ok(answer),
+            Err(reason) => Err(BackendAnswer { reason: Some(reason), ..answer }.into_error()),
+        }
+    }
+}
+
+impl Generation for RemoteGeneration {
+    fn generate<'a>(
+        &'a self,
+        _variant: &'a str,
+        audience: &'a Audience,
+    ) -> BoxFuture<'a, Result<Generated>> {
+        self.work(audience).boxed()
+    }
+
+    /// It was judged with its head, which is not known here any more; what is derived was inside.
+    fn validate(&self, _variant: &str, _body: &Bytes) -> BoxFuture<'_, Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn variants(&self) -> Variants {
+        let Expected { format, model_field, .. } = &self.meaning.expected;
+        match (model_field, format) {
+            (Some(_), Some(format)) => wrapped(*format),
+            _ => Variants::INDEPENDENT,
+        }
+    }
+
+    fn derive(&self, source: Bytes, variant: &str) -> BoxFuture<'_, Result<Derived>> {
+        let pointer = self.meaning.expected.model_field.clone().unwrap_or_default();
+        let media_type = variant.parse::<Format>().map(Format::media_type).unwrap_or_default();
+        async move {
+            let unwrapping = spawn_blocking(move || unwrap(&source, &pointer));
+            let failed = |message: String| Error::new(ErrorKind::BackendFailed, message);
+            let body = unwrapping.await.map_err(|panic| failed(panic.to_string()))?;
+            let body = body.map_err(failed)?.into();
+            Ok(Derived { body, media_type: media_type.to_owned() })
+        }
+        .boxed()
+    }
+}
+
+/// Says that a model of a format is taken out of the JSON around it.
+pub(crate) fn wrapped(format: Format) -> Variants {
+    let (canonical, derived): (_, &[&str]) = match format {
+        Format::Stl => ("json-stl", &["stl"]),
+        Format::Obj => ("json-obj", &["obj"]),
+        Format::Ply => ("json-ply", &["ply"]),
+        _ => ("json-glb", &["glb"]),
+    };
+    Variants { canonical, derived }
+}

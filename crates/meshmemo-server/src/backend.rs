@@ -1,0 +1,78 @@
+//! What makes the models: the embedded generator, or a server behind its own protocol. To the native
+//! door both are the same.
+
+use std::sync::Arc;
+
+use meshmemo::{Freshness, Request};
+use meshmemo_gateway::{Ask, Asked, Gateway, PlaceQuota, Queue, Relief, ReliefGeneration, Wanted};
+use meshmemo_gen::FieldError;
+
+/// What makes the models.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// The embedded generator, whose model the operator calls so.
+    Relief(Arc<Relief>, Arc<str>),
+    /// A server, with an adapter in front of it.
+    Remote(Arc<Gateway>),
+}
+
+/// What is asked for besides the model itself.
+#[derive(Debug, Clone)]
+pub struct Order<'a> {
+    /// Whose entry it is to be.
+    pub namespace: &'a str,
+    /// A name for people.
+    pub label: String,
+    /// What may come from the cache.
+    pub freshness: Freshness,
+    /// Where its places in the lines are taken from.
+    pub quota: Option<Arc<PlaceQuota>>,
+}
+
+impl Backend {
+    /// Makes the engine's request of what somebody asks for by the native door. Takes a while: the
+    /// photo is hashed, and for a server also written in its protocol.
+    ///
+    /// # Errors
+    /// The first field that the backend can not honour.
+    pub fn request(&self, ask: Ask, order: Order<'_>) -> Result<Request, FieldError> {
+        let Order { namespace, label, freshness, quota } = order;
+        match self {
+            Self::Relief(relief, model_id) => {
+                let (relief, Ask { photo, parameters, .. }) = (Arc::clone(relief), ask);
+                let generation = ReliefGeneration::new(relief, photo, parameters).within(quota);
+                Ok(generation.into_request(Asked { namespace, model_id, label, freshness }))
+            }
+            Self::Remote(gateway) => {
+                let variant = ask.parameters.format.as_str().to_owned();
+                let (letter, known) = gateway.write(namespace, &ask)?;
+                let wanted = Wanted { label: Some(label), freshness, quota };
+                Ok(Request { variant, ..gateway.request(&known, letter, wanted) })
+            }
+        }
+    }
+
+    /// Returns the line in front of it.
+    pub fn queue(&self) -> &Queue {
+        match self {
+            Self::Relief(relief, _) => relief.queue(),
+            Self::Remote(gateway) => gateway.backend().queue(),
+        }
+    }
+
+    /// Returns the name of the protocol that clients speak.
+    pub fn adapter_name(&self) -> &'static str {
+        match self {
+            Self::Relief(..) => "native",
+            Self::Remote(gateway) => gateway.adapter().name(),
+        }
+    }
+
+    /// Returns the adapter in front of a server.
+    pub fn gateway(&self) -> Option<&Arc<Gateway>> {
+        match self {
+            Self::Relief(..) => None,
+            Self::Remote(gateway) => Some(gateway),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The way in for clients of the backend: what its adapter knows is answered from the cache, or by the
+//! backend and kept; all else goes through.
+
+mod generation;
+mod observing;
+mod replay;
+mod status;
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State as Extract};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+use meshmemo_gateway::{Arrival, Door, Gateway, credentials, pass_on};
+
+use super::guard::Peer;
+use super::metrics::RouteName;
+use super::problem::Problem;
+use super::session::cookie_name;
+use super::state::State;
+use crate::access::Caller;
+use crate::config::{BackendConfig, Credentials};
+
+/// Digits of the hash that stands for a client's credentials.
+const CREDENTIAL_DIGITS: usize = 32;
+
+/// Answers what is none of this server's own paths.
+pub(super) async fn front(
+    Extract(state): Extract<Arc<State>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    let Some(gateway) = state.backend.gateway().map(Arc::clone) else {
+        return Problem::not_found("there is no backend behind this server").into_response();
+    };
+    let path = request.uri().path().to_owned();
+    let origin = request.headers().get(axum::http::header::ORIGIN).cloned();
+    let (name, answered) = match gateway.recognise(request.method(), &path) {
+        Door::Elsewhere => ("backend", through(&state, &gateway, request).await),
+        door if state.observed.is_some() => {
+            ("backend generate", observing::observe(&state, &gateway, &caller, door, request).await)
+        }
+        Door::Generate => {
+            ("backend generate", generation::generate(&state, &gateway, &caller, request).await)
+        }
+        Door::Submit => {
+            ("backend submit", generation::submit(&state, &gateway, &caller, request).await)
+        }
+        Door::Status(id) => {
+            let namespace = namespace(&state, &caller, request.headers());
+            ("backend status", status::status(&state, &gateway, &namespace, id).await)
+        }
+    };
+    let mut response = answered.unwrap_or_else(|problem| {
+        let mut response = problem.into_response();
+        replay::let_pages_read(&gateway, origin.as_ref(), response.headers_mut());
+        response
+    });
+    response.extensions_mut().insert(RouteName(name));
+    response
+}
+
+/// Passes a request on as it is.
+async fn through(state: &State, gateway: &Gateway, request: Request) -> Result<Response, Problem> {
+    let cookie = cookie_name(state);
+    let arrival = arrival(state, &request, &cookie);
+    let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+    let response = pass_on(gateway.backend(), request, arrival).await?;
+    Ok(response.map(Body::new))
+}
+
+/// Says where a request came in.
+fn arrival<'a>(state: &State, request: &Request, cookie_name: &'a str) -> Arrival<'a> {
+    let from = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+    Arrival { from, scheme: state.scheme(), cookie_name }
+}
+
+/// Says whose entry it is that a request is for: who shows the backend who they are sees what they were
+/// answered, and nobody else does, unless the operator lets them share.
+fn namespace(state: &State, caller: &Caller, headers: &HeaderMap) -> String {
+    let own = caller.namespace();
+    let is_shared = match &state.config.backend {
+        BackendConfig::Remote(remote) => remote.credentials == Credentials::Share,
+        BackendConfig::Relief => true,
+    };
+    let shown = credentials(headers, &cookie_name(state));
+    if is_shared || shown.is_empty() {
+        return own.to_owned();
+    }
+    let hash = state.secret.hash("credentials", &shown).to_hex();
+    format!("{own}~{}", &hash[..CREDENTIAL_DIGITS])
+}
+
+/// Answers with a status and a body that is all there.
+fn plain(status: StatusCode, media_type: &'static str, body: String) -> Response {
+    (status, [(axum::http::header::CONTENT_TYPE, media_type)], body).into_response()
+}

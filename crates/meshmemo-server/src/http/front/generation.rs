@@ -1,0 +1,130 @@
+//! A generation request in the backend's protocol: answered with its result, or with the name of a job.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Request as HttpRequest;
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use meshmemo::{Error, ErrorKind, Freshness};
+use meshmemo_gateway::{Gateway, Known, Letter, Report, RequestHead, Wanted, forward};
+use tokio::task::spawn_blocking;
+
+use super::replay::{fail, let_pages_read, replay};
+use super::{arrival, namespace, plain};
+use crate::access::{Caller, Right};
+use crate::body_budget::BodyBudget;
+use crate::http::generate::{freshness, note_refusal, regenerate};
+use crate::http::job::{start, write_head};
+use crate::http::problem::Problem;
+use crate::http::session::cookie_name;
+use crate::http::state::State;
+use crate::http::upload::read_body;
+
+/// A request that was read.
+pub(super) struct Read {
+    pub(super) namespace: String,
+    pub(super) letter: Letter,
+    pub(super) known: Known,
+    /// The headers as they came.
+    pub(super) headers: HeaderMap,
+    /// What it took to know its key, from the last byte on.
+    pub(super) key_took: Duration,
+}
+
+/// Answers with the result.
+pub(super) async fn generate(
+    state: &Arc<State>,
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    request: HttpRequest,
+) -> Result<Response, Problem> {
+    let Read { letter, known, headers, key_took, .. } =
+        read(state, gateway, caller, request).await?;
+    let origin = headers.get(header::ORIGIN);
+    let request = gateway.request(&known, letter, wanted(state, caller, &headers));
+    let (key, freshness) = (request.key(), request.freshness);
+    let served = match freshness {
+        Freshness::Refresh => regenerate(state, caller.clone(), request).await?,
+        _ => state.cache.get_or_generate(request).await,
+    };
+    match served {
+        Ok(served) => replay(state, gateway, origin, (served, key, key_took)).await,
+        Err(error) => {
+            note_refusal(state, &error);
+            fail(gateway, origin, (freshness, error))
+        }
+    }
+}
+
+/// Answers with the name of a job, whose result is there at once if the cache has it.
+pub(super) async fn submit(
+    state: &Arc<State>,
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    request: HttpRequest,
+) -> Result<Response, Problem> {
+    let Read { namespace, letter, known, headers, .. } =
+        read(state, gateway, caller, request).await?;
+    let letter = as_generation(letter);
+    let request = gateway.request(&known, letter, wanted(state, caller, &headers));
+    let id = start(state, caller, &namespace, request).await?;
+    let reply = gateway.adapter().report(&Report::Taken(id));
+    let mut response = plain(reply.status, reply.media_type, reply.before);
+    write_head(response.headers_mut());
+    let_pages_read(gateway, headers.get(header::ORIGIN), response.headers_mut());
+    Ok(response)
+}
+
+/// Reads a request's body, and what the request means; one that came before, to the byte, is not
+/// parsed again.
+pub(super) async fn read(
+    state: &State,
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    request: HttpRequest,
+) -> Result<Read, Problem> {
+    let cookie = cookie_name(state);
+    let arrival = arrival(state, &request, &cookie);
+    let namespace = namespace(state, caller, request.headers());
+    let headers = request.headers().clone();
+    let sent_on = forward(headers.clone(), arrival);
+    let head = RequestHead::new(request.method().clone(), request.uri(), sent_on);
+    let mut digest = gateway.digest(&namespace, &head);
+    let (body, share) = read_body(state, request, |piece| digest.add(piece)).await?;
+    let arrived_at = state.clock.now();
+    let letter = Letter::new(head, BodyBudget::hold(body, Box::new(share)));
+    let known = match gateway.recall(&digest) {
+        Some(known) => known,
+        None => {
+            let (gateway, letter) = (Arc::clone(gateway), letter.clone());
+            let namespace = namespace.clone();
+            let reading = spawn_blocking(move || gateway.read(&namespace, &letter, &digest));
+            reading.await.map_err(|panic| {
+                let message = "the request could not be read";
+                Error::with_source(ErrorKind::BackendFailed, message, panic)
+            })?
+        }
+    };
+    let key_took = state.clock.now().saturating_sub(arrived_at);
+    Ok(Read { namespace, letter, known, headers, key_took })
+}
+
+fn wanted(state: &State, caller: &Caller, headers: &HeaderMap) -> Wanted {
+    Wanted { label: None, freshness: may_be(state, caller, headers), quota: caller.places() }
+}
+
+/// Says what of the cache a request may use. Clients of a backend know nothing of this server: who asks
+/// for a generation that it may not have is answered from the cache.
+fn may_be(state: &State, caller: &Caller, headers: &HeaderMap) -> Freshness {
+    let asked = freshness(headers);
+    let is_costly = matches!(asked, Freshness::Refresh | Freshness::Bypass);
+    let asked = if is_costly && !caller.may(Right::Regenerate) { Freshness::Cached } else { asked };
+    state.freshness(asked)
+}
+
+/// Writes the request for a job as one for its result: this server does the waiting.
+fn as_generation(letter: Letter) -> Letter {
+    let head = RequestHead { path: "/generate".to_owned(), ..letter.head };
+    Letter { head, ..letter }
+}

@@ -1,0 +1,103 @@
+//! How a job stands, in the backend's words.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use meshmemo::{Scope, Stored};
+use meshmemo_gateway::{FoundJob, Gateway, JobState, Reply, Report};
+
+use super::plain;
+use crate::http::answer::send;
+use crate::http::problem::Problem;
+use crate::http::state::State;
+
+/// Answers who asks after a job; somebody else's is one that nobody has ever heard of.
+pub(super) async fn status(
+    state: &State,
+    gateway: &Gateway,
+    namespace: &str,
+    id: &str,
+) -> Result<Response, Problem> {
+    let failed = |message: &str| Report::Failed(message.to_owned());
+    let (report, stored) = match state.jobs.find(id, namespace) {
+        FoundJob::Unknown => (Report::Processing, None),
+        FoundJob::Forgotten => (failed("this job is not remembered any more"), None),
+        FoundJob::Job(job) => match job.state {
+            JobState::Running => (Report::Processing, None),
+            JobState::Failed(message) => (Report::Failed(message), None),
+            JobState::Done(done) => {
+                let scope = Scope::Namespace(namespace.into());
+                let stored = match done.held {
+                    Some(held) => Some(held),
+                    None => state.cache.find(done.digest, &scope).await,
+                };
+                match stored {
+                    Some(stored) => (Report::Completed, Some(stored)),
+                    None => (failed("its result is not in the cache any more"), None),
+                }
+            }
+        },
+    };
+    let reply = gateway.adapter().report(&report);
+    let mut response = match stored {
+        Some(stored) => around(state, reply.clone(), &stored).await?,
+        None => plain(reply.status, reply.media_type, reply.before.clone()),
+    };
+    if reply.is_for_any_origin {
+        let any = HeaderValue::from_static("*");
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    }
+    Ok(response)
+}
+
+/// Answers with a model in base64, and what stands around it.
+async fn around(
+    state: &State,
+    reply: Reply,
+    stored: &Arc<dyn Stored>,
+) -> Result<Response, Problem> {
+    let size_bytes = stored.meta().size_bytes;
+    let after = reply.after.unwrap_or_default();
+    let length = reply.before.len() as u64 + size_bytes.div_ceil(3) * 4 + after.len() as u64;
+    let model = send(state, stored, 0..size_bytes).await?.into_data_stream();
+    let before = stream::iter([Ok(Bytes::from(reply.before))]);
+    let after = stream::iter([Ok(Bytes::from(after))]);
+    let body = Body::from_stream(before.chain(encoded(model)).chain(after));
+    let mut response = Response::new(body);
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.media_type));
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    Ok(response)
+}
+
+/// Encodes a stream piece by piece; what is left over of one, to a multiple of three bytes, goes with
+/// the next.
+fn encoded(
+    pieces: axum::body::BodyDataStream,
+) -> impl futures_util::Stream<Item = Result<Bytes, axum::Error>> {
+    stream::unfold(Some((pieces, BytesMut::new())), |state| async move {
+        let (mut pieces, mut rest) = state?;
+        loop {
+            match pieces.next().await {
+                Some(Ok(piece)) => {
+                    rest.extend_from_slice(&piece);
+                    let whole = rest.split_to(rest.len() / 3 * 3);
+                    if !whole.is_empty() {
+                        let text = Bytes::from(STANDARD.encode(&whole));
+                        return Some((Ok(text), Some((pieces, rest))));
+                    }
+                }
+                Some(Err(error)) => return Some((Err(error), None)),
+                None if rest.is_empty() => return None,
+                None => return Some((Ok(Bytes::from(STANDARD.encode(&rest))), None)),
+            }
+        }
+    })
+}

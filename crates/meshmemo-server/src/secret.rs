@@ -1,0 +1,42 @@
+//! The secret of a data directory: 32 random bytes, by which the names of jobs are known as this
+//! server's, and what clients show the backend becomes a namespace that tells nothing of it.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use meshmemo_gateway::Secret;
+
+/// The name of the file.
+const FILE: &str = "secret";
+
+/// Reads the secret of a directory that belongs to this process, or makes one; without a directory, it
+/// is one for this process alone.
+///
+/// # Errors
+/// The system has no random bytes.
+pub(crate) fn open(directory: Option<&Path>) -> Result<Secret> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).context("the system has no random bytes")?;
+    let Some(directory) = directory else { return Ok(Secret::new(bytes)) };
+    let path = directory.join(FILE);
+    if let Some(kept) = fs::read(&path).ok().and_then(|kept| <[u8; 32]>::try_from(kept).ok()) {
+        return Ok(Secret::new(kept));
+    }
+    if let Err(error) = write(&path, &bytes) {
+        tracing::warn!(%error, "the secret of the data directory can not be kept");
+    }
+    Ok(Secret::new(bytes))
+}
+
+/// Puts the file in its place in one step, for its owner only.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let part = path.with_extension("part");
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&part, path)
+}
