@@ -45,6 +45,7 @@ fmt:
 	cargo fmt --all
 
 bench:
+	$(XTASK) tools --bench
 	cargo bench --workspace
 
 # Installs into target/tools what the tests and the lints start.

@@ -1,7 +1,8 @@
 //! The repository's own checks, and the tools that its tests need.
 //!
 //! - `tidy`: the rules of the house that no compiler knows.
-//! - `tools`: installs into `target/tools` what the tests and the lints start.
+//! - `tools`: installs into `target/tools` what the tests and the lints start; with `--bench`, what the
+//!   benchmarks start.
 //! - `fuzz`: runs the targets of `fuzz/` for a while.
 //! - `deny`: licences, advisories and duplicates of the dependencies, where cargo-deny is there.
 //!
@@ -33,7 +34,7 @@ use anyhow::{Result, bail};
 
 use repository::Repository;
 
-const USAGE: &str = "usage: cargo run -q -p xtask -- tidy|tools|fuzz|deny";
+const USAGE: &str = "usage: cargo run -q -p xtask -- tidy|tools [--bench]|fuzz|deny";
 
 fn main() -> ExitCode {
     match run() {
@@ -50,7 +51,8 @@ fn run() -> Result<ExitCode> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tidy"] => tidy::run(&repository),
-        ["tools"] => tools::run(&repository),
+        ["tools"] => tools::run(&repository, tools::For::Tests),
+        ["tools", "--bench"] => tools::run(&repository, tools::For::Benchmarks),
         ["fuzz"] => fuzz::run(&repository),
         ["deny"] => deny::run(&repository),
         _ => bail!("{USAGE}"),

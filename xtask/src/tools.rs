@@ -5,12 +5,15 @@
 //! 3. `promtool`: Prometheus' checker of metrics, in `prometheus`.
 //! 4. `chromium`: the browser, which comes as a package of the system.
 //!
+//! With `--bench`, only what the benchmarks start: `varnish`.
+//!
 //! A tool that is half installed is never taken for a whole one: its stamp is written last.
 
 mod python;
 mod node;
 mod promtool;
 mod chromium;
+mod varnish;
 mod apt;
 mod stamp;
 
@@ -34,13 +37,27 @@ const STEPS: &[Step] = &[
     ("chromium", chromium::install),
 ];
 
+/// What the benchmarks start.
+const BENCH_STEPS: &[Step] = &[("varnish", varnish::install)];
+
+/// For whom tools are installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    Tests,
+    Benchmarks,
+}
+
 /// Installs all tools and prints a line for each.
-pub(crate) fn run(repository: &Repository) -> Result<ExitCode> {
+pub(crate) fn run(repository: &Repository, whom: For) -> Result<ExitCode> {
     let directory = repository.tools();
     fs::create_dir_all(&directory)
         .with_context(|| format!("cannot create {}", directory.display()))?;
     let _turn = wait_for_turn(&directory)?;
-    for (name, install) in STEPS {
+    let steps = match whom {
+        For::Tests => STEPS,
+        For::Benchmarks => BENCH_STEPS,
+    };
+    for (name, install) in steps {
         take(name, || install(repository)).with_context(|| format!("cannot install {name}"))?;
     }
     Ok(ExitCode::SUCCESS)

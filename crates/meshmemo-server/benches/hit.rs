@@ -6,10 +6,10 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+mod client;
+
+use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use axum::Router;
@@ -22,17 +22,20 @@ use meshmemo_server::wire::{self, Parts};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use client::{Client, percentile};
+
 const ROUNDS: usize = 400;
-const READ_BYTES: usize = 256 << 10;
 
 fn main() -> Result<()> {
     let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/images/coffee.png");
     let photo = std::fs::read(photo)?;
     let runtime = Runtime::new()?;
-    let mut ours = Client::connect(runtime.block_on(start_ours())?, &photo)?;
+    let form = form(&photo);
+    let target = ("/api/generate", "multipart/form-data; boundary=b");
+    let mut ours = Client::connect(runtime.block_on(start_ours())?, target, &form)?;
     // Format and quality are such that the model has some 3.5 MB.
     let model = Bytes::from(ours.ask()?.0.to_vec());
-    let mut plain = Client::connect(runtime.block_on(start_plain(model.clone()))?, &photo)?;
+    let mut plain = Client::connect(runtime.block_on(start_plain(model.clone()))?, target, &form)?;
 
     let (mut hits, mut plains) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -54,63 +57,14 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn percentile(figures: &mut [Duration], percent: usize) -> Duration {
-    figures.sort_unstable();
-    figures[figures.len() * percent / 100]
-}
-
-/// A client that costs next to nothing: one request, made once, over one connection.
-struct Client {
-    stream: TcpStream,
-    request: Vec<u8>,
-    buffer: Vec<u8>,
-}
-
-impl Client {
-    fn connect(address: SocketAddr, photo: &[u8]) -> Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        let field = |name: &str, value: &str| {
-            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-        };
-        let image = "--b\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\n";
-        let fields = [field("format", "stl"), field("quality", "5"), image.to_owned()].concat();
-        let body = [fields.as_bytes(), photo, b"\r\n--b--\r\n"].concat();
-        let head = format!(
-            "POST /api/generate HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\
-             Content-Type: multipart/form-data; boundary=b\r\n\r\n",
-            body.len()
-        );
-        Ok(Self { stream, request: [head.into_bytes(), body].concat(), buffer: Vec::new() })
-    }
-
-    /// Sends the request and reads the answer to its last byte.
-    fn ask(&mut self) -> Result<(&[u8], Duration)> {
-        let started_at = Instant::now();
-        self.stream.write_all(&self.request)?;
-        let (mut length, mut head_end, mut end) = (0, None, usize::MAX);
-        while length < end {
-            self.buffer.resize(self.buffer.len().max(length + READ_BYTES), 0);
-            let read = self.stream.read(&mut self.buffer[length..])?;
-            ensure!(read > 0, "the connection was closed");
-            length += read;
-            if head_end.is_none()
-                && let Some(at) = self.buffer[..length].windows(4).position(|w| w == b"\r\n\r\n")
-            {
-                end = at + 4 + content_length(&self.buffer[..at])?;
-                head_end = Some(at + 4);
-            }
-        }
-        let took = started_at.elapsed();
-        Ok((&self.buffer[head_end.context("an answer has a head")?..end], took))
-    }
-}
-
-fn content_length(head: &[u8]) -> Result<usize> {
-    let head = std::str::from_utf8(head)?.to_lowercase();
-    ensure!(head.starts_with("http/1.1 200"), "{head}");
-    let value = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    Ok(value.context("the answer has a length")?.parse()?)
+/// Returns the form that asks for a model.
+fn form(photo: &[u8]) -> Vec<u8> {
+    let field = |name: &str, value: &str| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let image = "--b\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\n";
+    let fields = [field("format", "stl"), field("quality", "5"), image.to_owned()].concat();
+    [fields.as_bytes(), photo, b"\r\n--b--\r\n"].concat()
 }
 
 async fn start_ours() -> Result<SocketAddr> {

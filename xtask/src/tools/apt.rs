@@ -2,6 +2,7 @@
 //!
 //! It never asks for a password: a machine without rights says so at once.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -24,8 +25,22 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Downloads packages into a directory, and installs nothing.
+pub(super) fn download(packages: &[&str], directory: &Path) -> Result<()> {
+    let download = || {
+        let mut command = Command::new("apt-get");
+        program::run(command.current_dir(directory).args(["-q", "download"]).args(packages))
+    };
+    if download().is_err() {
+        // The lists of packages are missing or older than the archive.
+        update()?;
+        download()?;
+    }
+    Ok(())
+}
+
 /// Refreshes the lists of packages.
-pub(super) fn update() -> Result<()> {
+fn update() -> Result<()> {
     program::run(as_root().args(["update", "-o", LOCK_TIMEOUT]))?;
     Ok(())
 }

@@ -40,15 +40,7 @@ fn unpack(directory: &Path) -> Result<()> {
 }
 
 fn download(directory: &Path) -> Result<PathBuf> {
-    let download = || {
-        let mut command = Command::new("apt-get");
-        program::run(command.current_dir(directory).args(["-q", "download", "prometheus"]))
-    };
-    if download().is_err() {
-        // The lists of packages are missing or older than the archive.
-        apt::update()?;
-        download()?;
-    }
+    apt::download(&["prometheus"], directory)?;
     let packages = files_with("deb", directory)?;
     packages.into_iter().next().context("apt-get downloaded no package")
 }

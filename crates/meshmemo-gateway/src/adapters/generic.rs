@@ -64,9 +64,13 @@ impl Adapter for Generic {
         draft.fields.set("@route", text(&name));
         draft.fields.set_query(method);
         for name in &route.keyed_headers {
-            for value in head.headers.get_all(name) {
+            for (index, value) in head.headers.get_all(name).iter().enumerate() {
+                // Who says nothing accepts anything (RFC 9110, 12.5.1).
+                if name == "accept" && value == "*/*" {
+                    continue;
+                }
                 let shown = String::from_utf8_lossy(value.as_bytes());
-                draft.fields.set(&format!("@header {name}"), text(&shown));
+                draft.fields.set(&format!("@header {name} {index}"), text(&shown));
             }
         }
         draft.finish(route, self.unseeded)

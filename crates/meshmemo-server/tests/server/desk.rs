@@ -68,6 +68,12 @@ impl Ran {
         self.stderr
     }
 
+    /// Returns what a command said that found something wrong.
+    pub(crate) fn failed_saying(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self.stdout
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap()
     }
