@@ -118,7 +118,36 @@ pub enum Keeping {
     /// It is kept.
     Kept,
     /// It is passed through, for this reason.
-    PassedThrough(&'static str),
+    PassedThrough(Reason),
+}
+
+/// Why a result is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The seed that was sent asks for a random one.
+    RandomSeed,
+    /// No seed was sent, the server draws at random, and the operator lets such requests through.
+    Unseeded,
+    /// An image is named by an address, behind which another one may be tomorrow.
+    ImageByUrl,
+    /// The format is none that can be checked.
+    UncheckedFormat,
+    /// The request could not be read.
+    NotUnderstood,
+}
+
+impl Reason {
+    /// Returns the reason as `Cache-Status` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RandomSeed => "random-seed",
+            Self::Unseeded => "unseeded",
+            Self::ImageByUrl => "image-by-url",
+            Self::UncheckedFormat => "unchecked-format",
+            Self::NotUnderstood => "not-understood",
+        }
+    }
 }
 
 /// Why a request could not be read.
@@ -185,7 +214,7 @@ impl Meaning {
             ("@path".to_owned(), text(&head.path)),
             ("@body".to_owned(), Value::Digest(Digest::of(body))),
         ]);
-        let keeping = Keeping::PassedThrough("the request could not be read");
+        let keeping = Keeping::PassedThrough(Reason::NotUnderstood);
         let statuses = (200..300).collect();
         let expected = Expected { statuses, format: None, ..Expected::model(Format::Glb) };
         Self { parameters, images: Vec::new(), variant: "any".to_owned(), expected, keeping }

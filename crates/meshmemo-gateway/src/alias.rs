@@ -54,8 +54,9 @@ impl Aliases {
 
 fn weight(known: &Known) -> u64 {
     // Each value is short: of what is long, its digest is kept.
-    let names = known.meaning.parameters.keys().map(|name| name.len() as u64 + 256);
-    ALIAS_BYTES + 2 * names.sum::<u64>()
+    let Meaning { parameters, images, variant, .. } = &*known.meaning;
+    let names: u64 = parameters.keys().map(|name| name.len() as u64 + 256).sum();
+    ALIAS_BYTES + 2 * names + 64 * images.len() as u64 + variant.len() as u64
 }
 
 /// Digests a request while it arrives.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use meshmemo::{Digest, Entry, Error, ErrorKind, Identity, Meta};
+use meshmemo_gen::{Format, mesh};
 
 /// Characters of a backend's own words that an error repeats.
 const WORDS_MAX_CHARS: usize = 300;
@@ -23,6 +24,8 @@ pub struct BackendAnswer {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// Whether its end was told from a broken connection.
+    pub is_framed: bool,
     /// Why it is no result, if its status does not say so.
     pub reason: Option<String>,
 }
@@ -51,18 +54,18 @@ impl BackendAnswer {
         error.source()?.downcast_ref()
     }
 
-    /// Makes an entry of an answer that is a success, though it is not kept: for a job whose client comes
-    /// back for it.
+    /// Makes an entry of an answer that is a whole model, though it is not what was asked for: for a job
+    /// whose client comes back for it.
     pub fn as_entry(&self) -> Option<Entry> {
-        if !self.status.is_success() || self.body.is_empty() {
+        if !self.status.is_success() || mesh::check(&self.body, Format::Glb).is_err() {
             return None;
         }
         let generation_key = Identity::default().generation_key();
         let meta = Meta {
-            key: generation_key.key("any"),
+            key: generation_key.key("not kept"),
             generation_key,
             identity: Arc::default(),
-            variant: "any".to_owned(),
+            variant: Format::Glb.as_str().to_owned(),
             label: String::new(),
             media_type: self.media_type().to_owned(),
             head: None,

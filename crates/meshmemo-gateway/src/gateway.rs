@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 use meshmemo::{Freshness, Request};
 use meshmemo_gen::FieldError;
 
-use crate::adapter::{Adapter, Ask, Door, Keeping, Letter, Meaning, RequestHead};
+use crate::adapter::{Adapter, Ask, Door, Keeping, Letter, Meaning, RequestHead, Unclear};
 use crate::alias::{Aliases, Known, RequestDigest};
 use crate::answer::BackendAnswer;
 use crate::judge::judge;
@@ -75,14 +75,21 @@ impl Gateway {
     /// not be read is the backend's to answer, and nothing of it is kept.
     pub fn read(&self, namespace: &str, letter: &Letter, digest: &RequestDigest) -> Known {
         let is_plain = !letter.head.headers.contains_key(http::header::CONTENT_ENCODING);
-        let read = if is_plain { self.adapter.read(&letter.head, &letter.body).ok() } else { None };
+        let read = if is_plain {
+            self.adapter.read(&letter.head, &letter.body)
+        } else {
+            Err(Unclear("the body is compressed".to_owned()))
+        };
         match read {
-            Some(meaning) => {
+            Ok(meaning) => {
                 let known = self.known(namespace, meaning);
                 self.aliases.remember(digest.finish(), &known);
                 known
             }
-            None => self.known(namespace, Meaning::of_unclear(&letter.head, &letter.body)),
+            Err(Unclear(why)) => {
+                tracing::debug!(path = letter.head.path, why, "a request is not understood");
+                self.known(namespace, Meaning::of_unclear(&letter.head, &letter.body))
+            }
         }
     }
 
@@ -91,7 +98,9 @@ impl Gateway {
     /// # Errors
     /// The first field that the backend can not honour.
     pub fn write(&self, namespace: &str, ask: &Ask) -> Result<(Letter, Known), FieldError> {
-        let letter = self.adapter.write(ask)?;
+        let mut letter = self.adapter.write(ask)?;
+        // The photo waits with it, and with the photo what was reserved for it.
+        letter.body = held_with(letter.body, ask.photo.clone());
         let meaning = self.adapter.read(&letter.head, &letter.body);
         let meaning = meaning.unwrap_or_else(|_| Meaning::of_unclear(&letter.head, &letter.body));
         Ok((letter, self.known(namespace, meaning)))
@@ -104,6 +113,9 @@ impl Gateway {
         let label = wanted.label.unwrap_or_else(|| label(&meaning));
         let freshness = match meaning.keeping {
             Keeping::Kept => wanted.freshness,
+            Keeping::PassedThrough(_) if wanted.freshness == Freshness::OnlyIfCached => {
+                Freshness::OnlyIfCached
+            }
             Keeping::PassedThrough(_) => Freshness::Bypass,
         };
         let variant = meaning.variant.clone();
@@ -126,7 +138,7 @@ impl Gateway {
         headers: HeaderMap,
         body: Bytes,
     ) -> bool {
-        let answer = BackendAnswer { status, headers, body, reason: None };
+        let answer = BackendAnswer { status, headers, body, is_framed: true, reason: None };
         judge(&known.meaning.expected, &answer).is_ok()
     }
 
@@ -152,6 +164,22 @@ impl Letter {
     /// Binds a head to its body.
     pub fn new(head: RequestHead, body: Bytes) -> Self {
         Self { head, body }
+    }
+}
+
+/// Binds bytes to others, so that the others are not given back before.
+fn held_with(bytes: Bytes, others: Bytes) -> Bytes {
+    Bytes::from_owner(Held { bytes, _others: others })
+}
+
+struct Held {
+    bytes: Bytes,
+    _others: Bytes,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

@@ -109,11 +109,12 @@ pub(crate) fn ask_for_the_whole(headers: &mut HeaderMap) {
 }
 
 /// Returns what a client shows the backend of who it is: for a hash, and for nothing else.
-pub fn credentials(headers: &HeaderMap, cookie_name: &str) -> Vec<Vec<u8>> {
+pub fn credentials(headers: &HeaderMap, cookie_name: &str, also: &[String]) -> Vec<Vec<u8>> {
     let mut headers = headers.clone();
     remove_cookie(&mut headers, cookie_name);
     let mut shown = Vec::new();
-    for name in CREDENTIALS {
+    let also = also.iter().filter_map(|name| name.parse().ok());
+    for name in CREDENTIALS.into_iter().chain(also) {
         for value in headers.get_all(&name) {
             shown.push([name.as_str().as_bytes(), b"\0", value.as_bytes()].concat());
         }
@@ -147,19 +148,26 @@ pub(crate) fn whole_head(status: u16, headers: &HeaderMap) -> Head {
     Head { status, headers: passed.collect() }
 }
 
+/// Takes one cookie out; values without it stay as they are, to the byte.
 fn remove_cookie(headers: &mut HeaderMap, cookie_name: &str) {
-    let is_own = |pair: &str| pair.trim().split('=').next() == Some(cookie_name);
-    let kept: Vec<String> = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .map(|value| value.split(';').filter(|it| !is_own(it)).collect::<Vec<_>>().join(";"))
-        .filter(|value| !value.trim().is_empty())
-        .collect();
+    let is_own = |pair: &&[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        name.trim_ascii() == cookie_name.as_bytes()
+    };
+    let pairs = |value: &HeaderValue| -> Vec<Vec<u8>> {
+        value.as_bytes().split(|byte| *byte == b';').map(<[u8]>::to_vec).collect()
+    };
+    let values: Vec<_> = headers.get_all(header::COOKIE).iter().cloned().collect();
+    if !values.iter().flat_map(pairs).any(|pair| is_own(&pair.as_slice())) {
+        return;
+    }
     headers.remove(header::COOKIE);
-    for value in kept {
-        if let Ok(value) = HeaderValue::from_str(value.trim()) {
-            headers.append(header::COOKIE, value);
+    for value in values {
+        let kept: Vec<_> = pairs(&value).into_iter().filter(|it| !is_own(&it.as_slice())).collect();
+        if let Ok(kept) = HeaderValue::from_bytes(kept.join(&b';').trim_ascii())
+            && !kept.is_empty()
+        {
+            headers.append(header::COOKIE, kept);
         }
     }
 }
@@ -224,9 +232,10 @@ mod tests {
     #[test]
     fn only_what_the_backend_sees_counts_as_a_credential() {
         assert!(
-            credentials(&map(&[("cookie", "key-8080=x"), ("accept", "a")]), "key-8080").is_empty()
+            credentials(&map(&[("cookie", "key-8080=x"), ("accept", "a")]), "key-8080", &[])
+                .is_empty()
         );
-        assert_eq!(credentials(&map(&[("authorization", "Bearer a")]), "key-8080").len(), 1);
+        assert_eq!(credentials(&map(&[("authorization", "Bearer a")]), "key-8080", &[]).len(), 1);
     }
 
     #[test]

@@ -2,25 +2,24 @@
 //! under way then has failed, and none is under way for ever.
 
 mod journal;
+mod table;
 
-use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use meshmemo::{Clock, Digest, Error, ErrorKind, Key, Result, Stored};
+use meshmemo::{Clock, Digest, Key, Result, Scope, Stored};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::job_id::Secret;
 use journal::{Journal, Record};
+use table::Table;
 
 /// How many jobs are remembered.
 const JOBS_MAX: usize = 10_000;
-/// What results may weigh together that no tier has, and that wait for their client.
-const HELD_MAX_BYTES: u64 = 256 << 20;
-/// How long somebody waits for a place among jobs that all run.
-const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// Stands between a caller's own namespace and the hash of what they show the backend.
+pub const CREDENTIALS_MARK: char = '~';
 
 /// All jobs that are remembered; clones share them.
 #[derive(Debug, Clone)]
@@ -30,18 +29,10 @@ pub struct Jobs {
 
 #[derive(Debug)]
 struct Shared {
-    table: Mutex<Table>,
+    table: Arc<Mutex<Table>>,
     journal: Option<Journal>,
     secret: Secret,
     clock: Arc<dyn Clock>,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    jobs: HashMap<String, Job>,
-    /// In the order in which they were taken.
-    order: VecDeque<String>,
-    running: usize,
 }
 
 #[derive(Debug)]
@@ -92,6 +83,8 @@ pub enum JobState {
 pub struct JobView {
     /// Its name.
     pub id: String,
+    /// Whose its model is.
+    pub namespace: String,
     /// The key of the model.
     pub key: Key,
     /// The key of what the model is derived from, where it is.
@@ -106,7 +99,7 @@ pub struct JobView {
 #[derive(Debug, Clone)]
 pub enum FoundJob {
     /// It is there.
-    Job(JobView),
+    Job(Box<JobView>),
     /// There was one, but it is forgotten.
     Forgotten,
     /// Nobody has ever heard of it.
@@ -123,29 +116,30 @@ pub struct RunningJob {
 impl Jobs {
     /// Opens the jobs, with the journal of a directory that belongs to this process, if there is one.
     pub fn open(directory: Option<&Path>, secret: Secret, clock: Arc<dyn Clock>) -> Self {
-        let (journal, records) = match directory.map(Journal::open) {
-            Some(Ok((journal, records))) => (Some(journal), records),
-            Some(Err(error)) => {
-                tracing::warn!(%error, "jobs will not survive a restart");
-                (None, Vec::new())
-            }
-            None => (None, Vec::new()),
-        };
         let mut table = Table::default();
+        let records = directory.map_or_else(|| Ok(Vec::new()), Journal::read);
+        let records = records.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the journal of jobs can not be read");
+            Vec::new()
+        });
         for record in records {
             table.recall(record);
         }
-        let jobs =
-            Self { shared: Arc::new(Shared { table: Mutex::new(table), journal, secret, clock }) };
-        jobs.shared.rewrite();
-        jobs
+        let table = Arc::new(Mutex::new(table));
+        let remembered = Arc::clone(&table);
+        let journal = directory.and_then(|directory| {
+            Journal::start(directory, move || Table::records(&remembered))
+                .inspect_err(|error| tracing::warn!(%error, "jobs will not survive a restart"))
+                .ok()
+        });
+        Self { shared: Arc::new(Shared { table, journal, secret, clock }) }
     }
 
     /// Takes a job of a namespace for the model of a key.
     ///
     /// # Errors
     /// `Busy` if as many run as are remembered at all.
-    pub fn take(
+    pub async fn take(
         &self,
         namespace: &str,
         key: Key,
@@ -164,9 +158,12 @@ impl Jobs {
             work: None,
         };
         let record = Record::of(&id, &job);
-        shared.lock().add(id.clone(), job)?;
-        shared.note(&record);
-        Ok(RunningJob { shared: Arc::clone(shared), id })
+        let forgotten = shared.lock().add(id.clone(), job)?;
+        drop(forgotten);
+        // From here on, it ends when this is dropped.
+        let running = RunningJob { shared: Arc::clone(shared), id };
+        shared.note(record).await;
+        Ok(running)
     }
 
     /// Says what ends the work of a job early.
@@ -176,11 +173,12 @@ impl Jobs {
         }
     }
 
-    /// Looks a job of a namespace up.
-    pub fn find(&self, id: &str, namespace: &str) -> FoundJob {
+    /// Looks a job up that is the caller's, whose own namespace this is: what they showed the backend
+    /// when they asked for it may be another thing now.
+    pub fn find(&self, id: &str, own: &str) -> FoundJob {
         let table = self.shared.lock();
-        match table.jobs.get(id).filter(|job| job.namespace == namespace) {
-            Some(job) => FoundJob::Job(job.view(id)),
+        match table.jobs.get(id).filter(|job| owner(&job.namespace) == own) {
+            Some(job) => FoundJob::Job(Box::new(job.view(id))),
             None if !table.jobs.contains_key(id) && self.shared.secret.is_own(id) => {
                 FoundJob::Forgotten
             }
@@ -191,7 +189,7 @@ impl Jobs {
     /// Looks a job up, whosever it is.
     pub fn find_any(&self, id: &str) -> FoundJob {
         let namespace = self.shared.lock().jobs.get(id).map(|job| job.namespace.clone());
-        self.find(id, namespace.as_deref().unwrap_or_default())
+        self.find(id, owner(namespace.as_deref().unwrap_or_default()))
     }
 
     /// Returns what tells of changes of a job.
@@ -202,10 +200,24 @@ impl Jobs {
     /// Ends the wait for a job that runs; what has begun goes on without it.
     pub fn cancel(&self, id: &str) {
         let work = self.shared.lock().jobs.get_mut(id).and_then(|job| job.work.take());
+        self.shared.end(id, State::Failed("it was cancelled".to_owned()));
         if let Some(work) = work {
             work.abort();
         }
-        self.shared.end(id, State::Failed("it was cancelled".to_owned()));
+    }
+
+    /// Finds a result that no tier has, and that waits for its client.
+    pub fn held(&self, digest: Digest, scope: &Scope) -> Option<Arc<dyn Stored>> {
+        let table = self.shared.lock();
+        let is_own = |job: &&Job| match scope {
+            Scope::All => true,
+            Scope::Namespace(own) => owner(&job.namespace) == &**own,
+        };
+        let mut held = table.jobs.values().filter(is_own).filter_map(|job| match &job.state {
+            State::Done(done) if done.digest == digest => done.held.clone(),
+            _ => None,
+        });
+        held.next()
     }
 
     /// Returns how many jobs run.
@@ -220,14 +232,14 @@ impl RunningJob {
         &self.id
     }
 
-    /// Ends the job well.
-    pub fn done(self, done: Done) {
-        self.shared.end(&self.id, State::Done(done));
+    /// Ends the job well; that is in the journal before anybody sees it.
+    pub async fn done(self, done: Done) {
+        self.shared.end_written(&self.id, State::Done(done)).await;
     }
 
-    /// Ends the job with these words.
-    pub fn failed(self, message: impl Into<String>) {
-        self.shared.end(&self.id, State::Failed(message.into()));
+    /// Ends the job with these words; that is in the journal before anybody sees it.
+    pub async fn failed(self, message: impl Into<String> + Send) {
+        self.shared.end_written(&self.id, State::Failed(message.into())).await;
     }
 }
 
@@ -242,13 +254,30 @@ impl Shared {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends a job, unless it has ended.
+    /// Ends a job, unless it has ended; nobody waits for the journal.
     fn end(&self, id: &str, state: State) {
-        let mut table = self.lock();
-        let Some(job) = table.jobs.get_mut(id) else { return };
-        if !matches!(job.state, State::Running) {
-            return;
+        if let Some(record) = self.set(id, state) {
+            drop(self.note(record));
         }
+    }
+
+    /// Ends a job, unless it has ended, after the journal says so.
+    async fn end_written(&self, id: &str, state: State) {
+        let record = {
+            let table = self.lock();
+            let running = table.jobs.get(id).filter(|job| matches!(job.state, State::Running));
+            running.map(|job| Record::of(id, &job.in_state(state.clone())))
+        };
+        if let Some(record) = record {
+            self.note(record).await;
+            self.set(id, state);
+        }
+    }
+
+    /// Returns what the journal is to say of a job that ends, unless it has ended.
+    fn set(&self, id: &str, state: State) -> Option<Record> {
+        let mut table = self.lock();
+        let job = table.jobs.get_mut(id).filter(|job| matches!(job.state, State::Running))?;
         job.state = state;
         job.work = None;
         let (record, changes) = (Record::of(id, job), job.changes.clone());
@@ -256,85 +285,40 @@ impl Shared {
         let dropped = table.drop_held();
         drop(table);
         drop(dropped);
-        self.note(&record);
         changes.send_replace(());
+        Some(record)
     }
 
-    fn note(&self, record: &Record) {
-        let Some(journal) = &self.journal else { return };
-        match journal.append(record) {
-            Ok(lines) if lines > 4 * JOBS_MAX => self.rewrite(),
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "a job will not survive a restart"),
-        }
-    }
-
-    /// Writes the journal anew, with what is remembered and no more.
-    fn rewrite(&self) {
-        let Some(journal) = &self.journal else { return };
-        let written = journal.rewrite(|| {
-            let table = self.lock();
-            let jobs = table.order.iter().filter_map(|id| Some((id, table.jobs.get(id)?)));
-            jobs.map(|(id, job)| Record::of(id, job)).collect()
-        });
-        if let Err(error) = written {
-            tracing::warn!(%error, "the journal of jobs can not be written");
+    /// Writes a line into the journal; the future waits for that.
+    fn note(&self, record: Record) -> impl Future<Output = ()> + use<> {
+        let written = self.journal.as_ref().map(|journal| journal.add(record));
+        async move {
+            if let Some(written) = written {
+                let _not_kept = written.await;
+            }
         }
     }
 }
 
-impl Table {
-    /// Adds a job; the oldest one that has ended makes room.
-    fn add(&mut self, id: String, job: Job) -> Result<()> {
-        if self.running >= JOBS_MAX {
-            let message = format!("{JOBS_MAX} jobs are running, and no more are taken");
-            return Err(Error::new(ErrorKind::Busy { retry_after: RETRY_AFTER }, message));
-        }
-        while self.jobs.len() >= JOBS_MAX {
-            let has_ended = |id: &String| {
-                self.jobs.get(id).is_none_or(|job| !matches!(job.state, State::Running))
-            };
-            let Some(place) = self.order.iter().position(has_ended) else { break };
-            if let Some(id) = self.order.remove(place) {
-                self.jobs.remove(&id);
-            }
-        }
-        if matches!(job.state, State::Running) {
-            self.running += 1;
-        }
-        self.order.push_back(id.clone());
-        self.jobs.insert(id, job);
-        Ok(())
-    }
-
-    /// Takes a job over from before the start: one that ran then has failed.
-    fn recall(&mut self, record: Record) {
-        let Some((id, job)) = record.into_job() else { return };
-        match self.jobs.get_mut(&id) {
-            Some(known) => known.state = job.state,
-            None => drop(self.add(id, job)),
-        }
-    }
-
-    /// Lets go of the oldest results that no tier has, where there are too many; returns them, to be
-    /// dropped where nothing is locked.
-    fn drop_held(&mut self) -> Vec<Arc<dyn Stored>> {
-        let mut held_bytes = 0;
-        let mut dropped = Vec::new();
-        for id in self.order.iter().rev() {
-            let Some(Job { state, .. }) = self.jobs.get_mut(id) else { continue };
-            let State::Done(Done { held, .. }) = state else { continue };
-            let Some(stored) = held else { continue };
-            held_bytes += stored.meta().size_bytes;
-            if held_bytes > HELD_MAX_BYTES {
-                dropped.extend(held.take());
-            }
-        }
-        dropped
-    }
+/// Returns whose a namespace is, without what they showed the backend.
+fn owner(namespace: &str) -> &str {
+    namespace.split(CREDENTIALS_MARK).next().unwrap_or_default()
 }
 
 impl Job {
+    /// Returns it as it would be in another state.
+    fn in_state(&self, state: State) -> Self {
+        Self {
+            namespace: self.namespace.clone(),
+            key: self.key,
+            source_key: self.source_key,
+            state,
+            created: self.created,
+            changes: self.changes.clone(),
+            work: None,
+        }
+    }
+
     fn view(&self, id: &str) -> JobView {
         let state = match &self.state {
             State::Running => JobState::Running,
@@ -342,6 +326,7 @@ impl Job {
             State::Failed(message) => JobState::Failed(message.clone()),
         };
         let (key, source_key, created) = (self.key, self.source_key, self.created);
-        JobView { id: id.to_owned(), key, source_key, created, state }
+        let namespace = self.namespace.clone();
+        JobView { id: id.to_owned(), namespace, key, source_key, created, state }
     }
 }

@@ -24,6 +24,11 @@ pub(crate) fn judge(expected: &Expected, answer: &BackendAnswer) -> Result<(), S
     if answer.body.is_empty() {
         return Err("it is empty".to_owned());
     }
+    let has_end = matches!(expected.format, Some(Format::Glb | Format::Stl | Format::Ply))
+        || expected.model_field.is_some();
+    if !answer.is_framed && !has_end {
+        return Err("nothing tells its end from a broken connection".to_owned());
+    }
     match &expected.model_field {
         None => judge_model(expected, &answer.body),
         Some(pointer) => judge_model(expected, &unwrap(&answer.body, pointer)?),

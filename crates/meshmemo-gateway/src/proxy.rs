@@ -1,6 +1,11 @@
 //! What is no generation goes through untouched, in both directions, as a stream; and what upgrades
 //! becomes a tunnel.
 
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -9,7 +14,8 @@ use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use meshmemo::Result;
-use tokio_io_timeout::TimeoutStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::headers::{Arrival, forward, remove_hop_by_hop};
 use crate::remote::{Body, Remote};
@@ -38,11 +44,14 @@ pub async fn pass_on(
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(header::UPGRADE, upgrade);
     }
+    let place = client_side.as_ref().map(|_| backend.tunnel()).transpose()?;
     let mut response = backend.send(Request::from_parts(parts, body)).await?;
+    // This hop's version is its own.
+    *response.version_mut() = http::Version::HTTP_11;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let backend_side = hyper::upgrade::on(&mut response);
-        if let Some(client_side) = client_side {
-            start_tunnel(client_side, backend_side);
+        if let Some((client_side, place)) = client_side.zip(place) {
+            start_tunnel(client_side, backend_side, place);
         }
         return Ok(response.map(boxed));
     }
@@ -56,23 +65,79 @@ fn boxed(body: Incoming) -> Body {
 
 /// Nobody waits for a tunnel's end: it goes with its connections, or with the process.
 #[expect(clippy::disallowed_methods, reason = "it is no work to be drained")]
-fn start_tunnel(client_side: OnUpgrade, backend_side: OnUpgrade) {
+fn start_tunnel(client_side: OnUpgrade, backend_side: OnUpgrade, place: OwnedSemaphorePermit) {
     tokio::spawn(async move {
         let sides = futures_util::future::try_join(client_side, backend_side).await;
         let (client, backend) = match sides {
             Ok(sides) => sides,
             Err(error) => return tracing::debug!(%error, "no tunnel came about"),
         };
-        let (mut client, mut backend) = (timed(client), timed(backend));
-        if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut backend).await {
-            tracing::debug!(%error, "a tunnel ended early");
+        let reads = Arc::new(AtomicU64::new(0));
+        let (mut client, mut backend) = (Side::new(client, &reads), Side::new(backend, &reads));
+        tokio::select! {
+            ended = tokio::io::copy_bidirectional(&mut client, &mut backend) => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a tunnel ended early");
+                }
+            }
+            () = silence(&reads) => tracing::debug!("a tunnel was silent for too long"),
         }
+        drop(place);
     });
 }
 
-fn timed(side: Upgraded) -> std::pin::Pin<Box<TimeoutStream<TokioIo<Upgraded>>>> {
-    let mut stream = TimeoutStream::new(TokioIo::new(side));
-    stream.set_read_timeout(Some(TUNNEL_PAUSE_MAX));
-    stream.set_write_timeout(Some(TUNNEL_PAUSE_MAX));
-    Box::pin(stream)
+/// Waits until neither side has said anything for too long.
+async fn silence(reads: &AtomicU64) {
+    let mut before = None;
+    loop {
+        let now = reads.load(Ordering::Relaxed);
+        if before.replace(now) == Some(now) {
+            return;
+        }
+        tokio::time::sleep(TUNNEL_PAUSE_MAX).await;
+    }
+}
+
+/// One side of a tunnel, whose words are counted together with the other's.
+struct Side {
+    stream: TokioIo<Upgraded>,
+    reads: Arc<AtomicU64>,
+}
+
+impl Side {
+    fn new(stream: Upgraded, reads: &Arc<AtomicU64>) -> Self {
+        Self { stream: TokioIo::new(stream), reads: Arc::clone(reads) }
+    }
+}
+
+impl AsyncRead for Side {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if read.is_ready() {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Side {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
 }

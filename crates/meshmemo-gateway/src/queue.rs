@@ -11,6 +11,7 @@ use meshmemo::{Audience, Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::places::{Places, Taken};
+use crate::quota::PlaceQuota;
 
 /// The least and the most that a caller is told to wait before it tries again.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
@@ -97,6 +98,19 @@ impl Queue {
         tell(standing.number);
         let permit = Arc::clone(&self.gate).acquire_owned().await;
         Ok(Place { _permit: permit.expect("the gate is never closed"), _taken: taken })
+    }
+
+    /// Says whether there is room for one more, of somebody with this quota, or with none.
+    ///
+    /// # Errors
+    /// As if somebody had wanted to enter.
+    pub fn check_room(&self, quota: Option<&PlaceQuota>) -> Result<()> {
+        let quota = quota.map(|quota| &quota.generations);
+        if let Some(quota) = quota.filter(|quota| quota.taken() >= quota.max()) {
+            return Err(self.over(quota));
+        }
+        let is_full = self.waiting.taken() >= self.waiting.max();
+        if is_full && self.gate.available_permits() == 0 { Err(self.full()) } else { Ok(()) }
     }
 
     /// Notes how long a piece of work took.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, Response, Uri};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Request, Response, Uri, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -15,11 +17,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use meshmemo::{Clock, Error, ErrorKind, Result};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::adapter::Letter;
 use crate::answer::BackendAnswer;
 use crate::headers::{ask_for_the_whole, remove_hop_by_hop};
-use crate::queue::Queue;
+use crate::queue::{Place, Queue};
 
 /// How long a backend may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,6 +34,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 const ANSWER_MAX_BYTES: u64 = 1 << 30;
 /// What is reserved at once on the word of a `Content-Length`.
 const CAPACITY_MAX: u64 = 64 << 20;
+
+/// How many connections may change their protocol, and how long to wait when that many have.
+const TUNNELS_MAX: usize = 256;
+const TUNNEL_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// The body of a request to a backend.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -52,6 +59,7 @@ pub struct RemoteOptions {
 pub struct Remote {
     options: RemoteOptions,
     queue: Queue,
+    tunnels: Arc<Semaphore>,
     client: Client<HttpsConnector<HttpConnector>, Body>,
     clock: Arc<dyn Clock>,
     observer: Box<dyn Fn(Duration) + Send + Sync>,
@@ -84,7 +92,8 @@ impl Remote {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(connector);
         let queue = Queue::new(options.concurrency, options.queue);
-        Ok(Self { options, queue, client, clock, observer: Box::new(observer) })
+        let tunnels = Arc::new(Semaphore::new(TUNNELS_MAX));
+        Ok(Self { options, queue, tunnels, client, clock, observer: Box::new(observer) })
     }
 
     /// Returns the line in front of it.
@@ -129,25 +138,50 @@ impl Remote {
         }
     }
 
+    /// Takes a place among the tunnels; it is given back when it is dropped.
+    ///
+    /// # Errors
+    /// `Busy` if there are too many.
+    pub(crate) fn tunnel(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.tunnels).try_acquire_owned().map_err(|_| {
+            let message =
+                format!("{TUNNELS_MAX} connections that have changed their protocol are open");
+            Error::new(ErrorKind::Busy { retry_after: TUNNEL_RETRY_AFTER }, message)
+        })
+    }
+
     /// Sends a request as it is, but for its address; the answer streams.
     ///
     /// # Errors
     /// `BackendFailed` if it can not be reached or ends the connection, `BackendTimeout` if its answer
     /// does not begin in time.
-    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>> {
-        *request.uri_mut() = self.address(request.uri())?;
-        match tokio::time::timeout(self.options.timeout, self.client.request(request)).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.unreachable(error)),
-            Err(_elapsed) => Err(self.too_slow()),
-        }
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>> {
+        let sending = tokio::time::timeout(self.options.timeout, self.send_patiently(request));
+        sending.await.unwrap_or_else(|_elapsed| Err(self.too_slow()))
     }
 
-    /// Has a letter answered whole, within the time of a generation.
-    pub(crate) async fn exchange(&self, letter: Letter) -> Result<BackendAnswer> {
-        let exchange = self.exchange_patiently(letter);
-        let answer = tokio::time::timeout(self.options.timeout, exchange).await;
-        answer.unwrap_or_else(|_elapsed| Err(self.too_slow()))
+    async fn send_patiently(&self, mut request: Request<Body>) -> Result<Response<Incoming>> {
+        *request.uri_mut() = self.address(request.uri())?;
+        self.client.request(request).await.map_err(Self::unreachable)
+    }
+
+    /// Has a letter answered whole, within the time of a generation. A backend that takes longer works on,
+    /// and cannot be told to stop: its place is taken until it answers, or for as long again.
+    pub(crate) async fn exchange(
+        self: &Arc<Self>,
+        letter: Letter,
+        place: Place,
+    ) -> Result<BackendAnswer> {
+        let (backend, timeout) = (Arc::clone(self), self.options.timeout);
+        let mut exchange = async move { backend.exchange_patiently(letter).await }.boxed();
+        match tokio::time::timeout(timeout, &mut exchange).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => {
+                let too_slow = self.too_slow();
+                outwait(exchange, timeout, place);
+                Err(too_slow)
+            }
+        }
     }
 
     async fn exchange_patiently(&self, letter: Letter) -> Result<BackendAnswer> {
@@ -161,15 +195,18 @@ impl Remote {
         })?;
         *request.headers_mut() = head.headers;
         ask_for_the_whole(request.headers_mut());
-        let (mut parts, body) = self.send(request).await?.into_parts();
+        let (mut parts, body) = self.send_patiently(request).await?.into_parts();
+        let is_framed = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+            .iter()
+            .any(|name| parts.headers.contains_key(name));
         let body = self.collect(&parts.headers, body).await?;
         remove_hop_by_hop(&mut parts.headers);
         let (status, headers) = (parts.status, parts.headers);
-        Ok(BackendAnswer { status, headers, body, reason: None })
+        Ok(BackendAnswer { status, headers, body, is_framed, reason: None })
     }
 
     async fn collect(&self, headers: &HeaderMap, mut body: Incoming) -> Result<Bytes> {
-        let length = headers.get(http::header::CONTENT_LENGTH);
+        let length = headers.get(header::CONTENT_LENGTH);
         let length = length.and_then(|it| it.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
         let capacity = usize::try_from(length.min(CAPACITY_MAX)).unwrap_or(0);
         let mut read = BytesMut::with_capacity(capacity);
@@ -211,7 +248,7 @@ impl Remote {
         })
     }
 
-    fn unreachable(&self, error: hyper_util::client::legacy::Error) -> Error {
+    fn unreachable(error: hyper_util::client::legacy::Error) -> Error {
         let what = if error.is_connect() {
             "can not be reached"
         } else {
@@ -224,7 +261,7 @@ impl Remote {
             source = cause.source();
         }
         let cause = causes.pop().unwrap_or_default();
-        let message = format!("the backend at {} {what}: {cause}", self.options.url);
+        let message = format!("the backend {what}: {cause}");
         Error::with_source(ErrorKind::BackendFailed, message, error)
     }
 
@@ -233,6 +270,16 @@ impl Remote {
             format!("the backend took longer than {} s", self.options.timeout.as_secs_f64());
         Error::new(ErrorKind::BackendTimeout, message)
     }
+}
+
+/// Keeps a place until a backend that was too slow has answered all the same. Nobody waits for that, so
+/// it is none of the work that is drained at the end.
+#[expect(clippy::disallowed_methods, reason = "it is no work to be drained")]
+fn outwait(exchange: BoxFuture<'static, Result<BackendAnswer>>, timeout: Duration, place: Place) {
+    tokio::spawn(async move {
+        let _too_late = tokio::time::timeout(timeout, exchange).await;
+        drop(place);
+    });
 }
 
 /// Makes a body of bytes that are all there.

@@ -33,8 +33,7 @@ impl RemoteGeneration {
         let place = self.backend.queue().enter_for(audience, quota).await?;
         audience.tell_working(0.0, "generate");
         let begun_at = clock.now();
-        let answer = self.backend.exchange(self.letter.clone()).await?;
-        drop(place);
+        let answer = self.backend.exchange(self.letter.clone(), place).await?;
         let cost = clock.now().saturating_sub(begun_at);
         let answer = self.judged(answer).await?;
         self.backend.note_generation(cost);

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use meshmemo::SystemClock;
 use meshmemo_gateway::{
-    Ask, Gateway, GenericRoutes, Keeping, Known, Letter, Remote, RemoteOptions, Unseeded, open,
+    Ask, Gateway, GenericRoutes, Keeping, Known, Letter, Reason, Remote, RemoteOptions, Unseeded,
+    open,
 };
 use meshmemo_gen::{Format, Parameters};
 use requests::letter;
@@ -71,6 +72,7 @@ fn key(gateway: &Gateway, path: &str, json: &str) -> String {
     let json = json.replace("IMAGE", CUP).replace("BROKEN", CUP_BROKEN).replace("OTHER", CAT);
     let letter = letter(path, "application/json", json);
     let known = known(gateway, &letter);
+    assert_eq!(known.meaning.keeping, Keeping::Kept, "{path}: it is understood");
     known.generation_key.key(&known.meaning.variant).to_string()
 }
 
@@ -239,6 +241,29 @@ fn hunyuan3d_21_stock_counts_what_its_server_uses_and_a_seed_that_is_sent() {
     );
 }
 
+/// Keys that must never change: a change here loses the entries of everybody. They follow from the
+/// encoding that `meshmemo/tests/engine/golden_keys.txt` holds still.
+#[test]
+fn golden_keys_hold_still() {
+    let all = r#"{"image": "IMAGE", "seed": 7, "texture": true, "octree_resolution": 384,
+        "num_inference_steps": 20, "guidance_scale": 5.5, "face_count": 90000, "type": "glb",
+        "extra": {"a": [1, null]}}"#;
+    let golden = include_str!("golden_keys.txt");
+    let mut lines = golden.lines().filter(|line| !line.starts_with('#'));
+    for (name, path) in [
+        ("hunyuan3d-2", "/generate"),
+        ("hunyuan3d-2.1-stock", "/generate"),
+        ("hunyuan3d-2.1-forwarding", "/generate"),
+        ("generic", "/v1/3d/generations"),
+    ] {
+        for json in [r#"{"image": "IMAGE"}"#, all] {
+            let key = key(&gateway(name), path, json);
+            assert_eq!(lines.next().map(str::to_owned), Some(format!("{name} {key}")), "{json}");
+        }
+    }
+    assert_eq!(lines.next(), None);
+}
+
 /// What a schema refuses has no meaning: its server is to say so.
 #[test]
 fn what_the_schema_refuses_is_passed_through() {
@@ -279,7 +304,12 @@ fn results_of_a_server_that_draws_at_random_are_kept_unless_the_operator_says_ot
     }
     // Its default is a seed like any other.
     assert_eq!(keeping("hunyuan3d-2", Unseeded::Pass, bare), Keeping::Kept);
-    for random in [r#"{"image": "IMAGE", "seed": -1}"#, r#"{"image": "IMAGE", "seed": ""}"#] {
+    for random in [
+        r#"{"image": "IMAGE", "seed": -1}"#,
+        r#"{"image": "IMAGE", "seed": -1.0}"#,
+        r#"{"image": "IMAGE", "seed": "-1"}"#,
+        r#"{"image": "IMAGE", "seed": ""}"#,
+    ] {
         let keeping = keeping("generic", Unseeded::Keep, random);
         assert!(matches!(keeping, Keeping::PassedThrough(_)), "{random}");
     }
@@ -297,7 +327,7 @@ fn generic_takes_for_the_same_what_its_description_says() {
             r#"{"image":"IMAGE"}"#,
             r#"{"image": "BROKEN"}"#,
             r#"{"image": "data:image/png;base64,IMAGE"}"#,
-            r#"{"image": ["IMAGE"]}"#,
+            r#"{"steps": 5, "image": "IMAGE"}"#,
             r#"{"image": "IMAGE", "texture": false}"#,
             r#"{"texture": false, "image": "IMAGE"}"#,
             r#"{"image": "IMAGE", "resolution": 1024}"#,
@@ -317,7 +347,10 @@ fn generic_takes_for_the_same_what_its_description_says() {
             r#"{"image": "IMAGE", "back": "IMAGE"}"#,
             r#"{"image": "IMAGE", "back": "OTHER"}"#,
             r#"{"image": "OTHER", "back": "IMAGE"}"#,
+            r#"{"image": ["IMAGE"]}"#,
             r#"{"image": ["IMAGE", "OTHER"]}"#,
+            r#"{"image": "-IMAGE"}"#,
+            r#"{"image": "IMAGE_"}"#,
             r#"{"image": ["OTHER", "IMAGE"]}"#,
             r#"{"image": "IMAGE", "texture": true}"#,
             r#"{"image": "IMAGE", "texture": "false"}"#,
@@ -331,6 +364,42 @@ fn generic_takes_for_the_same_what_its_description_says() {
             r#"{"image": "IMAGE", "unknown": {"a": 2}}"#,
         ],
     );
+}
+
+/// Forms have no types, and names are as long as anybody likes.
+#[test]
+fn what_a_form_says_of_seeds_and_textures_counts_and_what_has_no_bound_is_passed_through() {
+    let table = format!("{GENERIC}\nbody = \"multipart\"");
+    let forms = gateway_with("generic", "m", Unseeded::Keep, &table);
+    let photo = ("image", "cup of coffee");
+    let meaning = |fields: &[(&str, &str)]| known(&forms, &form(fields, "b")).meaning;
+    let random = meaning(&[photo, ("seed", "-1")]);
+    assert_eq!(random.keeping, Keeping::PassedThrough(Reason::RandomSeed));
+    assert_eq!(meaning(&[photo, ("seed", "7")]).keeping, Keeping::Kept);
+    for yes in ["true", "True", "1", "on", "yes"] {
+        assert!(meaning(&[photo, ("texture", yes)]).expected.is_textured, "{yes}");
+    }
+    for no in ["false", "0", "", "off"] {
+        assert!(!meaning(&[photo, ("texture", no)]).expected.is_textured, "{no}");
+    }
+    let back = ("back", "a cat");
+    assert_eq!(meaning(&[photo, back]).images, meaning(&[back, photo]).images);
+    let json = gateway("generic");
+    let long = "n".repeat(300);
+    let many = vec!["\"\""; 100].join(",");
+    for body in [
+        format!("{{\"image\": \"Y3Vw\", \"{long}\": 1}}"),
+        format!("{{\"image\": [{many}]}}"),
+        "{\"image\": {}}".to_owned(),
+    ] {
+        let letter = letter("/v1/3d/generations", "application/json", body);
+        let keeping = known(&json, &letter).meaning.keeping;
+        assert_eq!(keeping, Keeping::PassedThrough(Reason::NotUnderstood));
+    }
+    let format = format!("{{\"image\": \"Y3Vw\", \"type\": \"{long}\"}}");
+    let letter = letter("/generate", "application/json", format);
+    let keeping = known(&gateway("hunyuan3d-2"), &letter).meaning.keeping;
+    assert_eq!(keeping, Keeping::PassedThrough(Reason::NotUnderstood));
 }
 
 fn form(fields: &[(&str, &str)], boundary: &str) -> Letter {

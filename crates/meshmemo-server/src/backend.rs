@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use meshmemo::{Freshness, Request};
 use meshmemo_gateway::{Ask, Asked, Gateway, PlaceQuota, Queue, Relief, ReliefGeneration, Wanted};
-use meshmemo_gen::FieldError;
+use meshmemo_gen::{FieldError, Format};
 
 /// What makes the models.
 #[derive(Debug, Clone)]
@@ -44,8 +44,8 @@ impl Backend {
                 Ok(generation.into_request(Asked { namespace, model_id, label, freshness }))
             }
             Self::Remote(gateway) => {
-                let variant = ask.parameters.format.as_str().to_owned();
                 let (letter, known) = gateway.write(namespace, &ask)?;
+                let variant = format_of(&ask, known.meaning.expected.format)?.as_str().to_owned();
                 let wanted = Wanted { label: Some(label), freshness, quota };
                 Ok(Request { variant, ..gateway.request(&known, letter, wanted) })
             }
@@ -73,6 +73,24 @@ impl Backend {
         match self {
             Self::Relief(..) => None,
             Self::Remote(gateway) => Some(gateway),
+        }
+    }
+}
+
+/// Returns the format of what a server makes; it must be the one that is asked for, if one is.
+fn format_of(ask: &Ask, made: Option<Format>) -> Result<Format, FieldError> {
+    let asked = ask.parameters.format;
+    let is_asked = ask.given.iter().any(|field| field == "format");
+    match made {
+        Some(made) if made == asked || !is_asked => Ok(made),
+        Some(made) => Err(FieldError::new(
+            "format",
+            asked.as_str(),
+            format!("`{made}`, which is all there is"),
+        )),
+        None => {
+            let range = "of a server whose `answer` is a format, and not `any`";
+            Err(FieldError::new("format", asked.as_str(), range))
         }
     }
 }

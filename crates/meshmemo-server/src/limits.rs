@@ -79,6 +79,12 @@ pub(crate) const BATCH_AT_ONCE: usize = 4;
 /// How often who watches a job is told how far it has got, at most.
 pub(crate) const JOB_EVENTS_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long the answer to a job waits for a result that the cache has.
+pub(crate) const JOB_HIT_MAX: Duration = Duration::from_secs(10);
+
+/// How long a backend may be silent in the middle of an answer that goes through.
+pub(crate) const THROUGH_PAUSE_MAX: Duration = Duration::from_hours(1);
+
 /// How many clients may watch jobs at a time.
 pub(crate) const JOB_WATCHERS_MAX: usize = 256;
 

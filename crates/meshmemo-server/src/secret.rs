@@ -2,11 +2,11 @@
 //! server's, and what clients show the backend becomes a namespace that tells nothing of it.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use meshmemo_gateway::Secret;
 
 /// The name of the file.
@@ -16,14 +16,24 @@ const FILE: &str = "secret";
 /// is one for this process alone.
 ///
 /// # Errors
-/// The system has no random bytes.
+/// The system has no random bytes, or the file is something else.
 pub(crate) fn open(directory: Option<&Path>) -> Result<Secret> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).context("the system has no random bytes")?;
     let Some(directory) = directory else { return Ok(Secret::new(bytes)) };
     let path = directory.join(FILE);
-    if let Some(kept) = fs::read(&path).ok().and_then(|kept| <[u8; 32]>::try_from(kept).ok()) {
-        return Ok(Secret::new(kept));
+    match fs::read(&path) {
+        Ok(kept) => {
+            let kept = <[u8; 32]>::try_from(kept);
+            let wrong = || anyhow!("{} is not a secret: remove it", path.display());
+            return kept.map(Secret::new).map_err(|_| wrong());
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        // Whatever is there must not be lost.
+        Err(error) => {
+            tracing::warn!(%error, "the secret of the data directory can not be read");
+            return Ok(Secret::new(bytes));
+        }
     }
     if let Err(error) = write(&path, &bytes) {
         tracing::warn!(%error, "the secret of the data directory can not be kept");

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use meshmemo::{Clock, Limits, ResultCache, SystemClock, Tier, Writing};
 use meshmemo_gateway::{Gateway, Jobs, Relief, ReliefOptions, Remote, RemoteOptions, open};
 use meshmemo_tiers::{Disk, DiskOptions, OpenError};
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::backend::Backend;
 use crate::body_budget::BodyBudget;
 use crate::config::{AccessConfig, BackendConfig, CacheUse, Config, RemoteConfig};
-use crate::http::{MeasuredTier, Metrics, State};
-use crate::limits::{SENDS_MAX_BYTES, UPLOADS_MAX_BYTES};
+use crate::http::{MeasuredTier, Metrics, Probe, State};
+use crate::limits::{JOB_WATCHERS_MAX, SENDS_MAX_BYTES, UPLOADS_MAX_BYTES};
 use crate::observed::Observed;
 use crate::secret;
 use crate::tasks::Tasks;
@@ -127,7 +128,8 @@ pub fn state(config: Config, address: SocketAddr, parts: Parts) -> anyhow::Resul
         jobs,
         secret,
         observed,
-        probed: tokio::sync::Mutex::default(),
+        probe: Probe::default(),
+        watchers: Arc::new(Semaphore::new(JOB_WATCHERS_MAX)),
         disk,
         started_at: clock.now(),
         clock,

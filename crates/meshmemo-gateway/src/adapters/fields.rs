@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 use crate::adapter::Unclear;
 use crate::base64_text::unescape;
 
-/// How many fields a request may have that is read at all.
+/// How many fields a request may have that is read at all, and how long their names may be.
 const FIELDS_MAX: usize = 256;
+const NAME_MAX_BYTES: usize = 256;
 /// Bytes of a text that is kept as it is; of a longer one, the digest is.
 const TEXT_MAX_BYTES: usize = 256;
 /// What the names of parameters begin with that are no fields; a field's own is doubled.
@@ -42,6 +43,11 @@ impl<'a> Fields<'a> {
     /// Adds a field that was sent otherwise than in JSON.
     pub(super) fn add(&mut self, name: &str, value: Value) {
         self.parameters.insert(kept_name(name), value);
+    }
+
+    /// Returns whether a field was sent.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.sent.contains_key(name)
     }
 
     /// Takes a field out.
@@ -104,7 +110,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Keeps the names of fields apart from those that are none.
-fn kept_name(name: &str) -> String {
+pub(super) fn kept_name(name: &str) -> String {
     if name.starts_with(RESERVED) { format!("{RESERVED}{name}") } else { name.to_owned() }
 }
 
@@ -179,6 +185,9 @@ impl<'de> Visitor<'de> for SentVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sent<'de>, A::Error> {
         let mut sent = BTreeMap::new();
         while let Some((Name(name), json)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+            if name.len() > NAME_MAX_BYTES {
+                return Err(A::Error::custom("a name is too long"));
+            }
             sent.insert(name, json.get());
             if sent.len() > FIELDS_MAX {
                 return Err(A::Error::custom("there are too many fields"));

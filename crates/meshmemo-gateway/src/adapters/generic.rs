@@ -1,8 +1,11 @@
 //! `generic`: a server of one's own, described in the configuration file. Requests are JSON or
 //! multipart; what is not said to be irrelevant is part of the key.
 
+mod draft;
 mod form;
 mod route;
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -11,12 +14,12 @@ use meshmemo_gen::{FieldError, Format};
 use serde_json::{Map, Value as Json};
 
 use super::Unseeded;
-use super::fields::{Fields, text, value};
+use super::fields::{kept_name, text, value};
 use crate::adapter::{
-    Adapter, Ask, Door, Expected, Keeping, Letter, Meaning, Reply, Report, RequestHead, Unclear,
+    Adapter, Ask, Door, Keeping, Letter, Meaning, Reason, Reply, Report, RequestHead, Unclear,
 };
-use crate::base64_text::{decode_uri, encode, unescape};
-use crate::remote_generation::wrapped;
+use crate::base64_text::encode;
+use draft::Draft;
 use form::Form;
 use route::BodyKind;
 pub use route::{GenericRoute, GenericRoutes};
@@ -60,17 +63,16 @@ impl Adapter for Generic {
             BodyKind::Json => Draft::of_json(route, body)?,
             BodyKind::Multipart => Draft::of_form(route, Form::read(&head.headers, body)?),
         };
-        let (name, method) = (format!("{} {}", route.method, route.path), head.query.as_str());
-        draft.fields.set("@route", text(&name));
-        draft.fields.set_query(method);
+        draft.fields.set("@route", text(&format!("{} {}", route.method, route.path)));
+        draft.fields.set_query(&head.query);
         for name in &route.keyed_headers {
             for (index, value) in head.headers.get_all(name).iter().enumerate() {
                 // Who says nothing accepts anything (RFC 9110, 12.5.1).
-                if name == "accept" && value == "*/*" {
-                    continue;
+                if name != "accept" || value != "*/*" {
+                    // What a header says may be a secret: it is not kept as it is.
+                    let digest = Value::Digest(Digest::of(value.as_bytes()));
+                    draft.fields.set(&format!("@header {name} {index}"), digest);
                 }
-                let shown = String::from_utf8_lossy(value.as_bytes());
-                draft.fields.set(&format!("@header {name} {index}"), text(&shown));
             }
         }
         draft.finish(route, self.unseeded)
@@ -127,140 +129,30 @@ impl Adapter for Generic {
     }
 }
 
-/// What is known of a request while it is read.
-struct Draft<'a> {
-    fields: Fields<'a>,
-    images: Vec<Digest>,
-    /// Whether an image is named by an address, behind which another one may be tomorrow.
-    is_image_elsewhere: bool,
-}
-
-impl<'a> Draft<'a> {
-    fn of_json(route: &GenericRoute, body: &'a Bytes) -> Result<Self, Unclear> {
-        let fields = Fields::of_json(body)?;
-        let mut draft = Self { fields, images: Vec::new(), is_image_elsewhere: false };
-        for (place, name) in route.images.iter().enumerate() {
-            let Some(json) = draft.fields.take(name) else { continue };
-            let texts = match serde_json::from_str::<Vec<&serde_json::value::RawValue>>(json) {
-                Ok(list) => list.into_iter().map(serde_json::value::RawValue::get).collect(),
-                Err(_) => vec![json],
-            };
-            for (index, json) in texts.into_iter().enumerate() {
-                draft.add_image((place, name, index), json)?;
-            }
-        }
-        Ok(draft)
-    }
-
-    fn add_image(
-        &mut self,
-        (place, name, index): (usize, &str, usize),
-        json: &str,
-    ) -> Result<(), Unclear> {
-        let content = unescape(json).ok_or_else(|| Unclear(format!("`{name}` is no text")))?;
-        if content.starts_with("http://") || content.starts_with("https://") {
-            self.is_image_elsewhere = true;
-            self.fields.set(&format!("@image {name} {index}"), text(&content));
-            return Ok(());
-        }
-        let bytes =
-            decode_uri(&content).ok_or_else(|| Unclear(format!("`{name}` is no base64")))?;
-        self.note_image((place, name, index), Digest::of(&bytes));
-        Ok(())
-    }
-
-    /// The first field's images count by their order, all others by their names too.
-    fn note_image(&mut self, (place, name, index): (usize, &str, usize), digest: Digest) {
-        self.images.push(digest);
-        if place > 0 {
-            self.fields.set(&format!("@image {name} {index}"), Value::Digest(digest));
-        }
-    }
-
-    fn of_form(route: &GenericRoute, form: Form) -> Self {
-        let fields = Fields::empty();
-        let mut draft = Self { fields, images: Vec::new(), is_image_elsewhere: false };
-        for (name, index, bytes) in form.parts {
-            if let Some(place) = route.images.iter().position(|image| *image == name) {
-                draft.note_image((place, &name, index), Digest::of(&bytes));
-                continue;
-            }
-            let content = match std::str::from_utf8(&bytes) {
-                Ok(content) => route.form_value(&name, content),
-                Err(_) => Value::Digest(Digest::of(&bytes)),
-            };
-            let name = if index == 0 { name } else { format!("@{index} {name}") };
-            draft.fields.add(&name, content);
-        }
-        draft
-    }
-
-    fn finish(mut self, route: &GenericRoute, unseeded: Unseeded) -> Result<Meaning, Unclear> {
-        let irrelevant: Vec<_> = route.irrelevant.iter().map(String::as_str).collect();
-        self.fields.leave_out(&irrelevant);
-        let mut parameters = self.fields.finish();
-        for name in &irrelevant {
-            parameters.remove(*name);
-        }
-        for (name, default) in &route.defaults {
-            parameters.entry(name.clone()).or_insert_with(|| value(&default.to_string()));
-        }
-        let format = route.format(&mut parameters)?;
-        let is_true = |field: &String| parameters.get(field) == Some(&Value::Flag(true));
-        let expected = Expected {
-            statuses: route.statuses.clone(),
-            format,
-            is_textured: route.texture_field.as_ref().is_some_and(is_true),
-            model_field: route.model_field.clone(),
-            headers: route.keep_headers.clone(),
-        };
-        let keeping = if self.is_image_elsewhere {
-            Keeping::PassedThrough("an image is named by an address")
-        } else {
-            route.keeping(&parameters, unseeded)
-        };
-        let variant = match (&route.model_field, format) {
-            (Some(_), Some(format)) => wrapped(format).canonical.to_owned(),
-            (Some(_), None) => "json".to_owned(),
-            (None, Some(format)) => format.as_str().to_owned(),
-            (None, None) => "any".to_owned(),
-        };
-        Ok(Meaning { parameters, images: self.images, variant, expected, keeping })
-    }
-}
-
 impl GenericRoute {
     /// Says what becomes of a result, by the seed.
-    fn keeping(
-        &self,
-        parameters: &std::collections::BTreeMap<String, Value>,
-        unseeded: Unseeded,
-    ) -> Keeping {
+    fn keeping(&self, parameters: &Parameters, unseeded: Unseeded) -> Keeping {
         let Some(field) = &self.seed else { return Keeping::Kept };
-        match parameters.get(field) {
-            Some(seed) if self.random_seeds.iter().any(|it| value(&it.to_string()) == *seed) => {
-                Keeping::PassedThrough("its seed means a random one")
+        match parameters.get(&kept_name(field)) {
+            Some(seed) if self.random_seeds.iter().any(|random| is_seed(seed, random)) => {
+                Keeping::PassedThrough(Reason::RandomSeed)
             }
-            None if unseeded == Unseeded::Pass => {
-                Keeping::PassedThrough("the server draws at random")
-            }
+            None if unseeded == Unseeded::Pass => Keeping::PassedThrough(Reason::Unseeded),
             _ => Keeping::Kept,
         }
     }
 
     /// Takes the format out of the parameters: it is the variant.
-    fn format(
-        &self,
-        parameters: &mut std::collections::BTreeMap<String, Value>,
-    ) -> Result<Option<Format>, Unclear> {
+    fn format(&self, parameters: &mut Parameters) -> Result<Option<Format>, Unclear> {
         let Some(field) = &self.format_field else { return Ok(self.answer.format()) };
-        match parameters.get(field) {
+        let name = kept_name(field);
+        match parameters.get(&name) {
             None => Ok(self.answer.format()),
             Some(Value::Text(text)) => {
                 let format = text.to_ascii_lowercase().parse().map_err(|_| {
                     Unclear(format!("`{field}` is `{text}`, which can not be checked"))
                 })?;
-                parameters.remove(field);
+                parameters.remove(&name);
                 Ok(Some(format))
             }
             Some(_) => Err(Unclear(format!("`{field}` is no text"))),
@@ -268,14 +160,41 @@ impl GenericRoute {
     }
 
     /// Reads a field of a form, which has no types of its own: as a number or a truth value only where
-    /// the default is one.
+    /// the default is one, or where it is the seed.
     fn form_value(&self, name: &str, content: &str) -> Value {
+        let is_seed = self.seed.as_deref() == Some(name);
         match self.defaults.get(name) {
-            Some(Json::Number(_)) if content.trim().parse::<f64>().is_ok() => value(content.trim()),
             Some(Json::Bool(_)) if matches!(content, "true" | "false") => {
                 Value::Flag(content == "true")
             }
-            _ => text(content),
+            default => {
+                let is_number = is_seed || matches!(default, Some(Json::Number(_)));
+                let is_one = is_number && content.trim().parse::<f64>().is_ok_and(f64::is_finite);
+                if is_one { value(content.trim()) } else { text(content) }
+            }
         }
+    }
+}
+
+/// Parameters on their way.
+type Parameters = BTreeMap<String, Value>;
+
+/// Returns whether a seed is this one, as a number or as a text.
+fn is_seed(seed: &Value, wanted: &Json) -> bool {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let (seed, wanted) =
+        (seed.to_string(), wanted.as_str().map_or_else(|| wanted.to_string(), str::to_owned));
+    seed == wanted || number(&seed).is_some_and(|seed| Some(seed) == number(&wanted))
+}
+
+/// Returns whether a value promises something, in JSON or in a form.
+fn means_yes(value: &Value) -> bool {
+    match value {
+        Value::Flag(flag) => *flag,
+        Value::Text(text) => {
+            matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1")
+        }
+        Value::Integer(number) => *number != 0,
+        _ => false,
     }
 }

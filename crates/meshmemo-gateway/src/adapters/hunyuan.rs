@@ -6,8 +6,11 @@ use meshmemo_gen::{FieldError, Format};
 use serde_json::{Map, Value as Json, json};
 
 use super::fields::Fields;
-use crate::adapter::{Ask, Door, Keeping, Letter, Reply, Report, RequestHead, Unclear};
+use crate::adapter::{Ask, Door, Keeping, Letter, Reason, Reply, Report, RequestHead, Unclear};
 use crate::base64_text::{decode, encode, unescape};
+
+/// Bytes of a format's name.
+const FORMAT_MAX_BYTES: usize = 16;
 
 /// Says what a request is to these servers.
 pub(super) fn recognise<'a>(method: &Method, path: &'a str) -> Door<'a> {
@@ -34,6 +37,9 @@ pub(super) fn file(name: &str, json: &str) -> Result<Digest, Unclear> {
 pub(super) fn format(fields: &mut Fields<'_>) -> Result<(String, Option<Format>), Unclear> {
     let Some(json) = fields.take("type") else { return Ok(("glb".to_owned(), Some(Format::Glb))) };
     let text = unescape(json).ok_or_else(|| Unclear("`type` is no text".to_owned()))?;
+    if text.len() > FORMAT_MAX_BYTES {
+        return Err(Unclear("`type` is no format".to_owned()));
+    }
     Ok((text.to_string(), text.parse().ok()))
 }
 
@@ -41,7 +47,7 @@ pub(super) fn format(fields: &mut Fields<'_>) -> Result<(String, Option<Format>)
 pub(super) fn keeping(format: Option<Format>) -> Keeping {
     match format {
         Some(_) => Keeping::Kept,
-        None => Keeping::PassedThrough("its format can not be checked"),
+        None => Keeping::PassedThrough(Reason::UncheckedFormat),
     }
 }
 

@@ -42,6 +42,8 @@ impl Adapter for Hunyuan3d2 {
             images.push(hunyuan::file("image", image)?);
             // It is looked at where there is no image.
             fields.leave_out(&["text"]);
+        } else if !fields.has("text") {
+            return Err(Unclear("there is neither `image` nor `text`".to_owned()));
         }
         let mesh = fields.take("mesh").map(|mesh| hunyuan::file("mesh", mesh)).transpose()?;
         match mesh {

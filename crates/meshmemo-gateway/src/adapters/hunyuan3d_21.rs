@@ -13,7 +13,8 @@ use super::Unseeded;
 use super::fields::{Fields, value};
 use super::hunyuan;
 use crate::adapter::{
-    Adapter, Ask, Door, Expected, Keeping, Letter, Meaning, Reply, Report, RequestHead, Unclear,
+    Adapter, Ask, Door, Expected, Keeping, Letter, Meaning, Reason, Reply, Report, RequestHead,
+    Unclear,
 };
 
 /// A field of the schema.
@@ -100,7 +101,7 @@ impl Adapter for Hunyuan3d21 {
                 (Some(seed), _) => fields.set("seed", Value::Number(seed)),
                 (None, Unseeded::Keep) => {}
                 (None, Unseeded::Pass) => {
-                    keeping = Keeping::PassedThrough("the server draws at random");
+                    keeping = Keeping::PassedThrough(Reason::Unseeded);
                 }
             },
         }

@@ -1,4 +1,5 @@
-//! The journal of jobs: a file with a line of JSON for each change, written anew when it has grown.
+//! The journal of jobs: a file with a line of JSON for each change, written by a thread of its own, and
+//! anew when it has grown.
 //!
 //! A line that a crash has cut off is skipped. Power failures may take the last lines with them: a job
 //! that is not remembered is known by its name to have been one.
@@ -6,30 +7,35 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
-use super::{Done, Job, State};
+use super::{Done, JOBS_MAX, Job, State};
 
 /// Bytes of a journal that are read at all.
 const JOURNAL_MAX_BYTES: u64 = 64 << 20;
 /// Characters of a failure's words that are written.
 const MESSAGE_MAX_CHARS: usize = 500;
+/// How many lines a journal has when it is written anew.
+const LINES_MAX: usize = 4 * JOBS_MAX;
+/// How many lines may wait to be written; what comes on top is not, and is told of.
+const WAITING_MAX: usize = 4096;
 
-/// A journal.
+/// Where lines go.
 #[derive(Debug)]
 pub(super) struct Journal {
-    path: PathBuf,
-    open: Mutex<Open>,
+    lines: SyncSender<Line>,
 }
 
+/// A line, and who waits for it to be written.
 #[derive(Debug)]
-struct Open {
-    file: File,
-    lines: usize,
+struct Line {
+    record: Record,
+    written: oneshot::Sender<()>,
 }
 
 /// What a line says of a job.
@@ -54,51 +60,107 @@ enum Written {
 }
 
 impl Journal {
-    /// Opens the journal of a directory, and reads what it says.
-    pub(super) fn open(directory: &Path) -> io::Result<(Self, Vec<Record>)> {
-        fs::create_dir_all(directory)?;
-        let path = directory.join("journal");
-        let records = match fs::metadata(&path) {
+    /// Reads what the journal of a directory says.
+    pub(super) fn read(directory: &Path) -> io::Result<Vec<Record>> {
+        let path = path(directory);
+        match fs::metadata(&path) {
             Ok(meta) if meta.len() <= JOURNAL_MAX_BYTES => {
                 let text = fs::read(&path)?;
                 let lines = text.split(|byte| *byte == b'\n');
-                lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+                Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
             }
-            _ => Vec::new(),
-        };
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        let lines = records.len();
-        Ok((Self { path, open: Mutex::new(Open { file, lines }) }, records))
-    }
-
-    /// Adds a line; returns how many there are.
-    pub(super) fn append(&self, record: &Record) -> io::Result<usize> {
-        let mut line = serde_json::to_vec(record)?;
-        line.push(b'\n');
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.file.write_all(&line)?;
-        open.lines += 1;
-        Ok(open.lines)
-    }
-
-    /// Puts a new journal in the place of the old one; lines that come meanwhile wait for it.
-    pub(super) fn rewrite(&self, records: impl FnOnce() -> Vec<Record>) -> io::Result<()> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let records = records();
-        let part = self.path.with_extension("part");
-        let mut text = Vec::new();
-        for record in &records {
-            serde_json::to_writer(&mut text, record)?;
-            text.push(b'\n');
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(Vec::new()),
         }
-        let mut file = File::create(&part)?;
-        file.write_all(&text)?;
-        file.sync_data()?;
-        fs::rename(&part, &self.path)?;
-        let file = OpenOptions::new().append(true).open(&self.path)?;
-        *open = Open { file, lines: records.len() };
+    }
+
+    /// Starts the journal of a directory anew, with what is remembered; `remembered` is asked again
+    /// whenever it has grown.
+    pub(super) fn start(
+        directory: &Path,
+        remembered: impl Fn() -> Vec<Record> + Send + 'static,
+    ) -> io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        let path = path(directory);
+        let file = write_anew(&path, &remembered())?;
+        let (lines, waiting) = sync_channel(WAITING_MAX);
+        let writer = Writer { path, file, line_count: 0, is_torn: false };
+        let named = thread::Builder::new().name("jobs".to_owned());
+        named.spawn(move || writer.run(&waiting, remembered))?;
+        Ok(Self { lines })
+    }
+
+    /// Adds a line; returns what waits for it to be written.
+    pub(super) fn add(&self, record: Record) -> oneshot::Receiver<()> {
+        let (written, wait) = oneshot::channel();
+        if self.lines.try_send(Line { record, written }).is_err() {
+            tracing::warn!(
+                "the journal of jobs does not keep up: a job will not survive a restart"
+            );
+        }
+        wait
+    }
+}
+
+/// What the journal's thread has at hand.
+struct Writer {
+    path: PathBuf,
+    file: File,
+    line_count: usize,
+    /// Whether the last line is cut off.
+    is_torn: bool,
+}
+
+impl Writer {
+    fn run(mut self, waiting: &Receiver<Line>, remembered: impl Fn() -> Vec<Record>) {
+        while let Ok(Line { record, written }) = waiting.recv() {
+            if let Err(error) = self.write(&record) {
+                self.is_torn = true;
+                tracing::warn!(%error, "a job will not survive a restart");
+            }
+            // Who does not wait for it has left.
+            let _nobody_waits = written.send(());
+            if self.line_count > LINES_MAX {
+                self.line_count = 0;
+                match write_anew(&self.path, &remembered()) {
+                    Ok(file) => self.file = file,
+                    Err(error) => {
+                        tracing::warn!(%error, "the journal of jobs can not be written anew");
+                    }
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        let mut line = if self.is_torn { vec![b'\n'] } else { Vec::new() };
+        serde_json::to_writer(&mut line, record)?;
+        line.push(b'\n');
+        self.line_count += 1;
+        self.file.write_all(&line)?;
+        self.is_torn = false;
         Ok(())
     }
+}
+
+/// Puts a new journal in the place of the old one.
+fn write_anew(path: &Path, records: &[Record]) -> io::Result<File> {
+    let part = path.with_extension("part");
+    let mut text = Vec::new();
+    for record in records {
+        serde_json::to_writer(&mut text, record)?;
+        text.push(b'\n');
+    }
+    let options = OpenOptions::new().create(true).write(true).truncate(true).open(&part);
+    let mut file = options?;
+    file.write_all(&text)?;
+    file.sync_data()?;
+    fs::rename(&part, path)?;
+    Ok(file)
+}
+
+fn path(directory: &Path) -> PathBuf {
+    directory.join("journal")
 }
 
 impl Record {
@@ -146,5 +208,56 @@ impl Record {
             work: None,
         };
         Some((self.id, job))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str, state: Written) -> Record {
+        let key = "0".repeat(64);
+        let (id, namespace) = (id.to_owned(), "default".to_owned());
+        Record { id, namespace, key, source_key: None, created_seconds: 1.5, state }
+    }
+
+    fn failed() -> Written {
+        Written::Failed { message: "it broke".to_owned() }
+    }
+
+    #[test]
+    fn lines_come_back_and_what_is_cut_off_or_strange_is_skipped() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::start(directory.path(), Vec::new).unwrap();
+        for id in ["a", "b"] {
+            journal.add(record(id, failed())).blocking_recv().unwrap();
+        }
+        drop(journal);
+        let path = path(directory.path());
+        let mut text = fs::read_to_string(&path).unwrap();
+        text.insert_str(0, "no JSON\n{}\n");
+        text.push_str("{\"id\": \"cut o");
+        fs::write(&path, text).unwrap();
+        let read = Journal::read(directory.path()).unwrap();
+        let ids: Vec<_> = read.iter().map(|record| record.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b"]);
+        let (_, job) = read.into_iter().next().unwrap().into_job().unwrap();
+        assert!(matches!(job.state, State::Failed(words) if words == "it broke"));
+    }
+
+    #[test]
+    fn it_is_written_anew_when_it_has_grown() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = || vec![record("kept", failed())];
+        let journal = Journal::start(directory.path(), kept).unwrap();
+        for number in 0..=LINES_MAX {
+            let line = record(&number.to_string(), Written::Running);
+            journal.add(line).blocking_recv().unwrap();
+        }
+        // The next line stands behind the new beginning.
+        journal.add(record("next", failed())).blocking_recv().unwrap();
+        let read = Journal::read(directory.path()).unwrap();
+        let ids: Vec<_> = read.iter().map(|record| record.id.as_str()).collect();
+        assert_eq!(ids, ["kept", "next"]);
     }
 }

@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 
 use super::answer::model_url;
 use super::generate::{Prepared, check_freshness, freshness, note_refusal, prepare, regenerate};
-use super::json;
 use super::problem::Problem;
 use super::state::State;
 use super::upload::Upload;
+use super::{job, json};
 use crate::access::Caller;
 use crate::limits::BATCH_AT_ONCE;
 
@@ -93,12 +93,15 @@ async fn make(
 ) -> Result<BatchResult, Problem> {
     let Prepared { request, label, format, .. } =
         prepare(state, &caller, upload, freshness).await?;
-    let key = request.key();
+    let (key, namespace) = (request.key(), caller.namespace().to_owned());
     let served = match freshness {
         Freshness::Refresh => regenerate(state, caller, request).await?,
         _ => state.cache.get_or_generate(request).await,
     };
     let served = served.inspect_err(|error| note_refusal(state, error))?;
+    if state.cache.peek(key).await.is_none() {
+        job::hold(state, &namespace, key, Arc::clone(&served.stored)).await?;
+    }
     let meta = served.stored.meta();
     Ok(BatchResult {
         status: 200,

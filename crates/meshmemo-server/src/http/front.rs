@@ -14,7 +14,8 @@ use axum::extract::{Request, State as Extract};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
-use meshmemo_gateway::{Arrival, Door, Gateway, credentials, pass_on};
+use meshmemo_gateway::{Arrival, CREDENTIALS_MARK, Door, Gateway, credentials, pass_on};
+use tower_http::timeout::TimeoutBody;
 
 use super::guard::Peer;
 use super::metrics::RouteName;
@@ -23,6 +24,7 @@ use super::session::cookie_name;
 use super::state::State;
 use crate::access::Caller;
 use crate::config::{BackendConfig, Credentials};
+use crate::limits::THROUGH_PAUSE_MAX;
 
 /// Digits of the hash that stands for a client's credentials.
 const CREDENTIAL_DIGITS: usize = 32;
@@ -50,8 +52,7 @@ pub(super) async fn front(
             ("backend submit", generation::submit(&state, &gateway, &caller, request).await)
         }
         Door::Status(id) => {
-            let namespace = namespace(&state, &caller, request.headers());
-            ("backend status", status::status(&state, &gateway, &namespace, id).await)
+            ("backend status", status::status(&state, &gateway, caller.namespace(), id).await)
         }
     };
     let mut response = answered.unwrap_or_else(|problem| {
@@ -69,7 +70,7 @@ async fn through(state: &State, gateway: &Gateway, request: Request) -> Result<R
     let arrival = arrival(state, &request, &cookie);
     let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
     let response = pass_on(gateway.backend(), request, arrival).await?;
-    Ok(response.map(Body::new))
+    Ok(response.map(|body| Body::new(TimeoutBody::new(THROUGH_PAUSE_MAX, body))))
 }
 
 /// Says where a request came in.
@@ -82,16 +83,15 @@ fn arrival<'a>(state: &State, request: &Request, cookie_name: &'a str) -> Arriva
 /// answered, and nobody else does, unless the operator lets them share.
 fn namespace(state: &State, caller: &Caller, headers: &HeaderMap) -> String {
     let own = caller.namespace();
-    let is_shared = match &state.config.backend {
-        BackendConfig::Remote(remote) => remote.credentials == Credentials::Share,
-        BackendConfig::Relief => true,
-    };
-    let shown = credentials(headers, &cookie_name(state));
-    if is_shared || shown.is_empty() {
+    let BackendConfig::Remote(remote) = &state.config.backend else { return own.to_owned() };
+    let also: Vec<_> =
+        remote.routes.0.iter().flat_map(|route| route.credential_headers.clone()).collect();
+    let shown = credentials(headers, &cookie_name(state), &also);
+    if remote.credentials == Credentials::Share || shown.is_empty() {
         return own.to_owned();
     }
     let hash = state.secret.hash("credentials", &shown).to_hex();
-    format!("{own}~{}", &hash[..CREDENTIAL_DIGITS])
+    format!("{own}{CREDENTIALS_MARK}{}", &hash[..CREDENTIAL_DIGITS])
 }
 
 /// Answers with a status and a body that is all there.

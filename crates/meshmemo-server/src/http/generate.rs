@@ -1,5 +1,7 @@
 //! `POST /api/generate`: a photo becomes a model, or comes from the cache.
 
+use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +9,12 @@ use axum::Extension;
 use axum::extract::{Request as HttpRequest, State as Extract};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use meshmemo::{Error, ErrorKind, Freshness, Outcome, Removed, Request, ResultCache, Served};
+use meshmemo::{
+    Error, ErrorKind, Freshness, Outcome, Progress, Removed, Request, ResultCache, Served,
+};
 use meshmemo_gateway::Ask;
 use meshmemo_gen::Format;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use super::answer::{Generated, answer};
@@ -77,7 +82,7 @@ pub(super) async fn generate(
     let Prepared { request, label, format, key_took } =
         prepare(&state, &caller, upload, state.freshness(asked)).await?;
     let key = request.key();
-    if is_patient && !(may_be_cached(&request) && state.cache.peek(key).await.is_some()) {
+    if is_patient && !job::is_there(&state, &request).await {
         let id = job::start(&state, &caller, caller.namespace(), request).await?;
         return jobs::accepted(&state, &caller, &id);
     }
@@ -87,11 +92,6 @@ pub(super) async fn generate(
     };
     let served = served.inspect_err(|error| note_refusal(&state, error))?;
     answer(&state, Generated { served, key, key_took, label, format }).await
-}
-
-/// Returns whether what is cached answers a request.
-fn may_be_cached(request: &Request) -> bool {
-    matches!(request.freshness, Freshness::Cached | Freshness::OnlyIfCached)
 }
 
 /// A request that is ready for the engine.
@@ -112,7 +112,6 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Problem> {
     let started_at = state.clock.now();
     let Upload { image: photo, parameters, given, label } = upload;
-    let format = parameters.format;
     let (backend, quota) = (state.backend.clone(), caller.places());
     let (namespace, named) = (caller.namespace().to_owned(), label.clone());
     let preparing = spawn_blocking(move || {
@@ -122,6 +121,7 @@ pub(super) async fn prepare(
     let request = preparing.await.map_err(|panic| {
         Error::with_source(ErrorKind::BackendFailed, "the photo could not be read", panic)
     })??;
+    let format = request.variant.parse()?;
     let key_took = state.clock.now().saturating_sub(started_at);
     Ok(Prepared { request, label, format, key_took })
 }
@@ -132,7 +132,25 @@ pub(super) async fn regenerate(
     caller: Caller,
     request: Request,
 ) -> Result<Result<Served, Error>, Problem> {
-    carry_out(&state.tasks, fetch(state.cache.clone(), caller, request)).await
+    let (client, client_has_left) = oneshot::channel::<Infallible>();
+    let (cache, key) = (state.cache.clone(), request.key());
+    let fetched = carry_out(&state.tasks, async move {
+        let mut fetching = pin!(fetch(cache.clone(), caller, request));
+        tokio::select! {
+            served = &mut fetching => return served,
+            _ = client_has_left => {}
+        }
+        // What has begun is a change that is told of; what has not, need not begin for nobody.
+        match cache.progress(&key) {
+            Some(Progress::Queued { .. }) => {
+                Err(Error::new(ErrorKind::Cancelled, "nobody waits for it any more"))
+            }
+            _ => fetching.await,
+        }
+    });
+    let fetched = fetched.await;
+    drop(client);
+    fetched
 }
 
 /// Has a request answered; if that replaces what is cached, it is told of as a change.

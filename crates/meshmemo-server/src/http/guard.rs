@@ -93,11 +93,16 @@ fn admit(
     if !caller.may(right) {
         return Err(refused(Refusal::Forbidden, may_not(&caller, right)));
     }
-    // Whose pages may ask the backend, the backend says.
-    if needs != Needs::Backend {
-        check_page(state, credential, &caller, request.method(), headers)
-            .map_err(|detail| refused(Refusal::Origin, detail))?;
+    match needs {
+        // Whose pages may ask the backend, the backend says; but on loopback, none under a name that was
+        // made to point there.
+        Needs::Backend if state.address.ip().is_loopback() && caller.key().is_none() => {
+            check_host(headers, state.address, &state.node)
+        }
+        Needs::Backend => Ok(()),
+        _ => check_page(state, credential, &caller, request.method(), headers),
     }
+    .map_err(|detail| refused(Refusal::Origin, detail))?;
     Ok((caller, limit))
 }
 

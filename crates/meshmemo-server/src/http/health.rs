@@ -1,7 +1,9 @@
 //! Whether the server lives, and whether it takes requests.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State as Extract;
@@ -34,6 +36,10 @@ pub(super) struct HealthReport {
     /// By what is not well: why; for who may read what concerns the whole server.
     #[serde(skip_serializing_if = "Option::is_none")]
     reasons: Option<BTreeMap<&'static str, String>>,
+    /// By what works, and should be otherwise all the same: why; for who may read what concerns the
+    /// whole server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<BTreeMap<&'static str, &'static str>>,
     backend: BackendReport,
     /// Whose key was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,10 +103,7 @@ pub(super) async fn health(
     if let Some(missing) = &state.config.missing_data_dir {
         reasons.insert("disk", missing.clone());
     }
-    if !state.config.backend.is_model_named() {
-        reasons.insert("model_id", MODEL_NOT_NAMED.to_owned());
-    }
-    let trouble = backend_trouble(&state).await;
+    let trouble = state.probe.trouble(&state).await;
     let backend_status = if trouble.is_some() { "down" } else { "ok" };
     reasons.extend(trouble.map(|trouble| ("backend", trouble)));
     let is_operator = caller.may(Right::Observe);
@@ -117,6 +120,7 @@ pub(super) async fn health(
         uptime_seconds: state.clock.now().saturating_sub(state.started_at).as_secs_f64(),
         tiers,
         reasons: is_operator.then_some(reasons),
+        warnings: is_operator.then(|| warnings(&state)),
         backend: BackendReport {
             name: match state.backend.adapter_name() {
                 "native" => "relief",
@@ -135,18 +139,47 @@ pub(super) async fn health(
     })
 }
 
-/// Looks whether the backend can be reached; not more often than every second, however many ask.
-async fn backend_trouble(state: &State) -> Option<String> {
-    let gateway = state.backend.gateway()?;
-    let mut last = state.probed.lock().await;
-    let now = state.clock.now();
-    match &*last {
-        Some((at, trouble)) if now.saturating_sub(*at) < PROBE_INTERVAL => trouble.clone(),
-        _ => {
-            let trouble = gateway.backend().probe().await.err();
-            *last = Some((now, trouble.clone()));
-            trouble
+fn warnings(state: &State) -> BTreeMap<&'static str, &'static str> {
+    let is_named = state.config.backend.is_model_named();
+    (!is_named).then_some(("model_id", MODEL_NOT_NAMED)).into_iter().collect()
+}
+
+/// When the backend was last looked for, and what was wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Probe {
+    last: Mutex<Option<(Duration, Option<String>)>>,
+    is_under_way: AtomicBool,
+}
+
+impl Probe {
+    /// Looks whether the backend can be reached; not more often than every second, and once at a time,
+    /// however many ask: the others are told what was found before.
+    async fn trouble(&self, state: &State) -> Option<String> {
+        let gateway = state.backend.gateway()?;
+        let last = self.last();
+        let is_fresh = |at: Duration| state.clock.now().saturating_sub(at) < PROBE_INTERVAL;
+        let is_due = last.as_ref().is_none_or(|(at, _)| !is_fresh(*at));
+        if !is_due || self.is_under_way.swap(true, Ordering::AcqRel) {
+            return last.and_then(|(_, trouble)| trouble);
         }
+        let _under_way = UnderWay(&self.is_under_way);
+        let trouble = gateway.backend().probe().await.err();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((state.clock.now(), trouble.clone()));
+        trouble
+    }
+
+    fn last(&self) -> Option<(Duration, Option<String>)> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Says that nothing is under way any more when it is dropped, also if whoever asked has left.
+struct UnderWay<'a>(&'a AtomicBool);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 

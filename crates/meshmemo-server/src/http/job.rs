@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use meshmemo::{Error, ErrorKind, Outcome, Request, Served, Stored};
+use meshmemo::{Error, ErrorKind, Freshness, Key, Outcome, Request, Served, Stored};
 use meshmemo_gateway::{BackendAnswer, Done, RunningJob};
 
-use super::generate::{fetch, note_refusal};
+use super::generate::{note_refusal, regenerate};
 use super::problem::Problem;
 use super::state::State;
 use crate::access::Caller;
+use crate::limits::JOB_HIT_MAX;
 
 /// Starts a job, and returns its name. If the cache has its result, the job has ended by then.
+///
+/// # Errors
+/// `Busy` if there is no room for what it would have generated.
 pub(super) async fn start(
     state: &Arc<State>,
     caller: &Caller,
@@ -19,48 +23,85 @@ pub(super) async fn start(
     request: Request,
 ) -> Result<String, Problem> {
     let key = request.key();
+    let is_there = is_there(state, &request).await;
+    if !is_there && state.cache.progress(&key).is_none() {
+        state.backend.queue().check_room(caller.places().as_deref())?;
+    }
     let source = request.generation.variants().source_of(&request.variant);
     let source_key = source.map(|source| request.generation_key.key(source));
-    let job = state.jobs.take(namespace, key, source_key, random()?)?;
+    let job = state.jobs.take(namespace, key, source_key, random()?).await?;
     let id = job.id().to_owned();
-    let is_there = state.cache.peek(key).await.is_some();
     let (working, caller) = (Arc::clone(state), caller.clone());
     let work = state.tasks.start(async move {
-        let served = fetch(working.cache.clone(), caller, request).await;
+        let served = match request.freshness {
+            // A change is told of, also if the job is left.
+            Freshness::Refresh => regenerate(&working, caller, request).await,
+            _ => Ok(working.cache.get_or_generate(request).await),
+        };
+        let served = served.unwrap_or_else(|problem| Err(problem.into_error()));
         if let Err(error) = &served {
             note_refusal(&working, error);
         }
         let is_kept = working.cache.peek(key).await.is_some();
-        end(job, served, is_kept);
+        end(job, served, is_kept).await;
     })?;
     state.jobs.attach(&id, work.abort_handle());
     if is_there {
-        // What is read from a tier is read within a bound; how it ended, the job says.
-        let _ended = work.await;
+        // It may have left the cache meanwhile: then the job goes on.
+        let _ended = tokio::time::timeout(JOB_HIT_MAX, work).await;
     }
     Ok(id)
 }
 
-/// Says what a job came to. An answer of the backend that is not to be kept is its result all the same,
-/// as it would be without a cache.
-fn end(job: RunningJob, served: Result<Served, Error>, is_kept: bool) {
+/// Returns whether a request is answered without a generation.
+pub(super) async fn is_there(state: &State, request: &Request) -> bool {
+    let key = request.key();
+    let source = request.generation.variants().source_of(&request.variant);
+    match (request.freshness, source) {
+        (Freshness::OnlyIfCached, _) => true,
+        (Freshness::Refresh | Freshness::Bypass, _) => false,
+        (Freshness::Cached, None) => state.cache.peek(key).await.is_some(),
+        (Freshness::Cached, Some(source)) => {
+            let source = request.generation_key.key(source);
+            state.cache.peek(key).await.is_some() || state.cache.peek(source).await.is_some()
+        }
+    }
+}
+
+/// Says what a job came to. A whole model that is not to be kept is its result all the same, as it would
+/// be without a cache.
+async fn end(job: RunningJob, served: Result<Served, Error>, is_kept: bool) {
     match served {
         Ok(Served { stored, outcome, .. }) => {
             let meta = stored.meta();
             let (digest, variant) = (meta.digest, meta.variant.clone());
             let is_cached = matches!(outcome, Outcome::Hit { .. } | Outcome::Derived);
             let held = (!is_kept).then_some(stored);
-            job.done(Done { digest, variant, is_cached, held });
+            job.done(Done { digest, variant, is_cached, held }).await;
         }
         Err(error) => match BackendAnswer::of_error(&error).and_then(BackendAnswer::as_entry) {
             Some(entry) => {
                 let held: Arc<dyn Stored> = Arc::new(entry);
                 let (digest, variant) = (held.meta().digest, held.meta().variant.clone());
-                job.done(Done { digest, variant, is_cached: false, held: Some(held) });
+                job.done(Done { digest, variant, is_cached: false, held: Some(held) }).await;
             }
-            None => job.failed(error.to_string()),
+            None => job.failed(error.to_string()).await,
         },
     }
+}
+
+/// Lets a result that no tier has wait for its client, as that of a job; returns the job's name.
+pub(super) async fn hold(
+    state: &State,
+    namespace: &str,
+    key: Key,
+    stored: Arc<dyn Stored>,
+) -> Result<String, Problem> {
+    let job = state.jobs.take(namespace, key, None, random()?).await?;
+    let id = job.id().to_owned();
+    let (digest, variant) = (stored.meta().digest, stored.meta().variant.clone());
+    job.done(Done { digest, variant, is_cached: false, held: Some(stored) }).await;
+    Ok(id)
 }
 
 fn random() -> Result<[u8; 8], Problem> {

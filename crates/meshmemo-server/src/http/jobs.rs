@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Extension;
 use axum::body::Body;
@@ -15,6 +14,7 @@ use meshmemo::{Progress, Scope};
 use meshmemo_gateway::{FoundJob, JobState, JobView};
 use meshmemo_gen::Format;
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 use super::answer::{ascii, model_url};
@@ -23,7 +23,7 @@ use super::json;
 use super::problem::Problem;
 use super::state::State;
 use crate::access::Caller;
-use crate::limits::{JOB_EVENTS_INTERVAL, JOB_WATCHERS_MAX, RETRY_AFTER};
+use crate::limits::{JOB_EVENTS_INTERVAL, RETRY_AFTER};
 
 /// How a job stands.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -139,7 +139,7 @@ fn find(state: &State, caller: &Caller, id: &str) -> Result<JobView, Problem> {
     };
     let id: String = id.chars().take(80).collect();
     match found {
-        FoundJob::Job(job) => Ok(job),
+        FoundJob::Job(job) => Ok(*job),
         FoundJob::Forgotten => {
             Err(Problem::not_found(format!("the job `{id}` is not remembered any more")))
         }
@@ -197,13 +197,13 @@ struct Watcher {
     id: String,
     changes: tokio::sync::watch::Receiver<()>,
     last: Option<JobReport>,
-    _seat: Seat,
+    _seat: OwnedSemaphorePermit,
 }
 
 impl Watcher {
     fn new(state: &Arc<State>, caller: Caller, id: String) -> Result<Self, Problem> {
         let busy = || Problem::busy("too many jobs are watched already", RETRY_AFTER);
-        let seat = Seat::take().ok_or_else(busy)?;
+        let seat = Arc::clone(&state.watchers).try_acquire_owned().map_err(|_| busy())?;
         let gone = || Problem::not_found("the job is not remembered any more");
         let changes = state.jobs.watch(&id).ok_or_else(gone)?;
         let state = Arc::clone(state);
@@ -227,24 +227,5 @@ impl Watcher {
             let end = tokio::time::timeout(JOB_EVENTS_INTERVAL, self.changes.changed());
             let _either = end.await;
         }
-    }
-}
-
-static WATCHERS: AtomicUsize = AtomicUsize::new(0);
-
-/// A place among those who watch.
-struct Seat;
-
-impl Seat {
-    fn take() -> Option<Self> {
-        let is_left = |taken: usize| (taken < JOB_WATCHERS_MAX).then_some(taken + 1);
-        let took = WATCHERS.fetch_update(Ordering::AcqRel, Ordering::Acquire, is_left);
-        took.is_ok().then_some(Self)
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        WATCHERS.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -57,7 +57,7 @@ pub async fn serve(
     let service = doors(&state);
     let graceful = GracefulShutdown::new();
     let connections = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(connections_max()));
+    let places = Arc::new(Semaphore::new(connections_max(&state)));
     let sent_away = Arc::new(Semaphore::new(SENT_AWAY_MAX));
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -90,10 +90,13 @@ pub async fn serve(
 }
 
 /// Returns how many connections there may be, so that files are left for all else.
-fn connections_max() -> usize {
+fn connections_max(state: &State) -> usize {
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((u64::MAX, u64::MAX));
     let files = usize::try_from(soft).unwrap_or(usize::MAX);
-    files.saturating_sub(FILES_BESIDE_CONNECTIONS).clamp(1, CONNECTIONS_MAX)
+    // What goes through to a backend takes a second one there.
+    let files_each = if state.config.backend.is_native() { 1 } else { 2 };
+    let connections = files.saturating_sub(FILES_BESIDE_CONNECTIONS) / files_each;
+    connections.clamp(1, CONNECTIONS_MAX)
 }
 
 /// A connection that has its place.

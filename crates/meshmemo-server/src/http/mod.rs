@@ -44,7 +44,7 @@ mod state;
 mod upload;
 
 pub use doors::{Doors, doors};
-pub(crate) use health::MODEL_NOT_NAMED;
+pub(crate) use health::{MODEL_NOT_NAMED, Probe};
 pub use listener::{Stopped, serve};
 pub use measured_tier::MeasuredTier;
 pub use metrics::Metrics;

@@ -154,7 +154,8 @@ async fn find(state: &State, file: &str, scope: &Scope) -> Result<Arc<dyn Stored
     let gone = || gone(file);
     let (digest, extension) = file.split_once('.').ok_or_else(gone)?;
     let digest: Digest = digest.parse().map_err(|_| gone())?;
-    let stored = state.cache.find(digest, scope).await.ok_or_else(gone)?;
+    let held = || state.jobs.held(digest, scope);
+    let stored = state.cache.find(digest, scope).await.or_else(held).ok_or_else(gone)?;
     if stored.meta().variant == extension { Ok(stored) } else { Err(gone()) }
 }
 

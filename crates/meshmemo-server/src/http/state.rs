@@ -8,8 +8,10 @@ use std::time::Duration;
 use meshmemo::{Clock, Freshness, ResultCache, Tier, Usage};
 use meshmemo_gateway::{Jobs, Secret};
 use meshmemo_tiers::Disk;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use super::health::Probe;
 use super::metrics::Metrics;
 use crate::access::Access;
 use crate::backend::Backend;
@@ -60,7 +62,9 @@ pub struct State {
     /// The server's certificate, if it speaks TLS.
     pub(crate) tls: Option<Tls>,
     /// When the backend was last looked for, and what was wrong.
-    pub(crate) probed: tokio::sync::Mutex<Option<(Duration, Option<String>)>>,
+    pub(crate) probe: Probe,
+    /// Places for those who watch jobs.
+    pub(crate) watchers: Arc<Semaphore>,
     /// What is measured.
     pub metrics: Arc<Metrics>,
 }

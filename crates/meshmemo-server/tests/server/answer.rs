@@ -93,6 +93,11 @@ pub(crate) fn mb(bytes: usize) -> f64 {
     f64::from(u32::try_from(bytes).unwrap()) / 1_048_576.0
 }
 
+/// Sends a request whose client may be made to leave.
+pub(crate) fn start(request: RequestBuilder) -> tokio::task::JoinHandle<reqwest::Result<Answer>> {
+    RUNTIME.spawn(exchange(request))
+}
+
 async fn exchange(request: RequestBuilder) -> reqwest::Result<Answer> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());

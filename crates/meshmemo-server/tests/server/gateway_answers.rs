@@ -3,7 +3,7 @@
 use reqwest::header::HeaderMap;
 use serde_json::json;
 
-use crate::answer::{Answer, send, send_all};
+use crate::answer::{Answer, RUNTIME, send, start};
 use crate::gateway::{Gateway, body};
 use crate::stand_in::Turn;
 
@@ -125,16 +125,15 @@ fn an_error_reaches_all_who_wait_and_poisons_nothing() {
     let asked = body("coffee.png", &json!({}));
     gateway.backend.close_gate();
     gateway.backend.script([Turn::CutAfter(50)]);
-    let answers = std::thread::scope(|scope| {
-        let waiting =
-            scope.spawn(|| send_all((0..20).map(|_| gateway.ask("/generate", &asked)).collect()));
-        gateway.backend.wait_until_begun(1);
-        gateway.house.wait_until(|house| house.metric("meshmemo_in_flight") >= 1.0);
-        gateway.backend.open_gate();
-        waiting.join().unwrap()
-    });
-    assert!(answers.iter().all(|answer| answer.status == 502 || answer.status == 200));
-    assert!(answers.iter().any(|answer| answer.status == 502));
+    let waiting: Vec<_> = (0..20).map(|_| start(gateway.ask("/generate", &asked))).collect();
+    gateway.backend.wait_until_begun(1);
+    gateway.house.wait_until(|house| house.open_requests() >= 20);
+    gateway.backend.open_gate();
+    for answer in waiting {
+        let answer = RUNTIME.block_on(answer).unwrap().unwrap();
+        assert!(answer.problem(502).contains("after 50 bytes"));
+    }
+    assert_eq!(gateway.backend.begun(), 1, "nobody tries again by themselves");
     let again = gateway.generate(&asked).ok();
     assert!(again.body.starts_with(b"glTF"));
 }
@@ -162,7 +161,8 @@ fn a_random_seed_is_passed_through_and_the_first_of_an_unseeded_one_kept_unless_
     let gateway = Gateway::with("generic", &[]);
     let ask = |more| send(gateway.ask("/v1/3d/generations", &body("coffee.png", &more))).ok();
     for _ in 0..2 {
-        assert_eq!(ask(json!({ "seed": -1 })).cache_status(), "meshmemo; fwd=bypass");
+        let random = ask(json!({ "seed": -1 }));
+        assert_eq!(random.cache_status(), "meshmemo; fwd=bypass; detail=random-seed");
     }
     ask(json!({}));
     assert_eq!(ask(json!({ "request_id": 7 })).cache_status(), "meshmemo; hit; detail=memory");
@@ -181,6 +181,9 @@ fn what_can_not_be_read_is_answered_by_the_backend() {
     let gateway = Gateway::with("hunyuan3d-2", &[]);
     let malformed = send(gateway.raw("/generate", "{"));
     assert_eq!((malformed.status, &malformed.body[..]), (500, &b"Internal Server Error"[..]));
+    let cached_only =
+        gateway.ask("/generate", &json!({})).header("cache-control", "only-if-cached");
+    send(cached_only).problem(504);
     let no_image = gateway.generate(&json!({}));
     assert_eq!((no_image.status, no_image.json()["error_code"].as_u64()), (404, Some(1)));
     let validating = Gateway::with("hunyuan3d-2.1-forwarding", &[]);

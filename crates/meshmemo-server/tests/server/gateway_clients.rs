@@ -1,9 +1,11 @@
 //! Clients that know nothing of the gateway, the commands that do, and what an operator may do wrong.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use meshmemo_gen::{Format, Parameters, mesh, relief};
 use reqwest::Method;
 use serde_json::json;
 
@@ -11,8 +13,8 @@ use crate::answer::send;
 use crate::desk::Desk;
 use crate::gateway::{Gateway, body};
 use crate::guarded::{KEYS, add_key};
-use crate::house::{in_repository, photo_path};
-use crate::stand_in::{Protocol, StandIn};
+use crate::house::{in_repository, photo_path, read_photo};
+use crate::stand_in::{Protocol, StandIn, Turn};
 
 /// Has a client script write a model; returns it.
 fn model_by(script: &str, url: &str, photo: &str, directory: &Path) -> Vec<u8> {
@@ -169,6 +171,33 @@ fn a_configuration_that_makes_no_sense_is_named_with_what_it_may_be() {
     }
 }
 
+/// A server of STL makes STL, whatever the native door's default is; what nobody can check is refused.
+#[test]
+fn the_native_door_has_the_format_that_the_server_makes() {
+    let coarse = Parameters { quality: 1, ..Parameters::default() };
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let glb = relief::generate(&read_photo("horse.png"), &coarse, go_on).unwrap();
+    let stl = mesh::convert(&glb, Format::Stl).unwrap();
+    for (answer, makes) in [("stl", true), ("any", false)] {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let table = format!(
+            "[generic]\npath = \"/v1/3d/generations\"\nimages = [\"image\"]\nanswer = \"{answer}\"\n"
+        );
+        std::fs::write(dir.path().join("meshmemo.toml"), table).unwrap();
+        let gateway = Gateway::before(StandIn::start(Protocol::Generic), &dir, "generic", &[]);
+        gateway.backend.script([Turn::Answer(200, "application/sla", stl.clone())]);
+        let answer = send(gateway.by_door("coffee.png", &[]));
+        if makes {
+            let answer = answer.ok();
+            assert_eq!((answer.header("content-type"), &answer.body[..]), ("model/stl", &stl[..]));
+            assert_eq!(answer.model_path().rsplit('.').next(), Some("stl"));
+            assert_eq!(gateway.house.get(&answer.model_path()).ok().body, answer.body);
+        } else {
+            assert!(answer.problem(422).contains("`format`"));
+        }
+    }
+}
+
 /// A server whose answer is JSON around the model: kept as it came, and by the native door unwrapped.
 #[test]
 fn a_model_inside_of_json_is_checked_kept_and_taken_out_for_the_native_door() {
@@ -191,9 +220,11 @@ fn a_model_inside_of_json_is_checked_kept_and_taken_out_for_the_native_door() {
     assert_eq!(taken_out.header("content-type"), "model/gltf-binary");
     assert!(taken_out.body.starts_with(b"glTF"));
     assert_eq!(gateway.backend.begun(), 1);
-    gateway.backend.script([crate::stand_in::Turn::Truncated]);
+    gateway.backend.script([Turn::Truncated]);
     let cut = send(gateway.ask("/json", &body("horse.png", &json!({})))).ok();
     assert!(cut.cache_status().ends_with("not-kept"), "the model inside is looked at");
+    let other = gateway.by_door("coffee.png", &[("format", "stl")]);
+    assert!(send(other).problem(422).contains("`format` is stl"));
     // Forms go through with whatever boundary their client draws.
     let by_form = || gateway.house.ask_at("/multipart", "coffee.png", &[("steps", "5")]);
     let first = send(by_form()).ok();

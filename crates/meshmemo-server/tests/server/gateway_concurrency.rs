@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::RequestBuilder;
 use serde_json::json;
 
-use crate::answer::{Answer, send, send_all, try_send};
+use crate::answer::{Answer, RUNTIME, send, send_all, start, try_send};
 use crate::gateway::{Gateway, base64, body};
 use crate::stand_in::Turn;
 
@@ -86,19 +86,16 @@ fn who_leaves_the_line_frees_a_place_and_what_has_begun_goes_on() {
     let path = "/v1/3d/generations";
     let ask = |seed: u64| gateway.ask(path, &body("horse.png", &json!({ "seed": seed })));
     gateway.backend.close_gate();
-    // The first one works, the second one waits; both clients have little patience.
-    let impatient = |seed| ask(seed).timeout(Duration::from_millis(700));
-    thread::scope(|scope| {
-        let first = scope.spawn(|| try_send(impatient(1)));
-        gateway.backend.wait_until_begun(1);
-        let second = scope.spawn(|| try_send(impatient(2)));
-        gateway.house.wait_until(|house| house.working_and_queued() == (1, 1));
-        let refused = send(ask(3));
-        let wait: u64 = refused.header("retry-after").parse().unwrap();
-        assert!(wait >= 1, "{refused:?}");
-        assert!(refused.problem(503).contains("1 are waiting"));
-        assert!(first.join().unwrap().is_err() && second.join().unwrap().is_err());
-    });
+    let first = start(ask(1));
+    gateway.backend.wait_until_begun(1);
+    let second = start(ask(2));
+    gateway.house.wait_until(|house| house.working_and_queued() == (1, 1));
+    let refused = send(ask(3));
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!(wait >= 1, "{refused:?}");
+    assert!(refused.problem(503).contains("1 are waiting"));
+    first.abort();
+    second.abort();
     gateway.house.wait_until(|house| house.working_and_queued() == (1, 0));
     gateway.backend.open_gate();
     gateway.house.wait_until(|house| house.working_and_queued() == (0, 0));
@@ -125,6 +122,40 @@ fn hits_and_followers_do_not_stand_in_the_line() {
         gateway.backend.open_gate();
         assert!(waiting.join().unwrap().iter().all(|answer| answer.status == 200));
     });
+}
+
+/// Who wants another model made and leaves the line leaves no work for nobody behind.
+#[test]
+fn a_refresh_whose_client_has_left_leaves_the_line_too() {
+    let gateway = Gateway::with("generic", &[]);
+    let path = "/v1/3d/generations";
+    let ask = |seed: u64| gateway.ask(path, &body("horse.png", &json!({ "seed": seed })));
+    gateway.backend.close_gate();
+    let first = start(ask(1));
+    gateway.backend.wait_until_begun(1);
+    let refresh = start(ask(2).header("cache-control", "no-cache"));
+    gateway.house.wait_until(|house| house.working_and_queued() == (1, 1));
+    refresh.abort();
+    gateway.house.wait_until(|house| house.working_and_queued() == (1, 0));
+    gateway.backend.open_gate();
+    RUNTIME.block_on(first).unwrap().unwrap().ok();
+    assert_eq!(gateway.backend.begun(), 1);
+}
+
+/// A backend that was too slow works on, and is not sent the next one meanwhile.
+#[test]
+fn a_place_is_taken_for_as_long_as_the_backend_works() {
+    let gateway = Gateway::with("generic", &["--backend-timeout", "4s"]);
+    let path = "/v1/3d/generations";
+    let ask = |seed: u64| gateway.ask(path, &body("horse.png", &json!({ "seed": seed })));
+    gateway.backend.close_gate();
+    send(ask(1)).problem(504);
+    assert_eq!(gateway.house.working_and_queued(), (1, 0), "it has its place");
+    let next = start(ask(2));
+    gateway.house.wait_until(|house| house.working_and_queued() == (1, 1));
+    gateway.backend.open_gate();
+    RUNTIME.block_on(next).unwrap().unwrap().ok();
+    assert_eq!(gateway.backend.most_at_once(), 1);
 }
 
 /// Everybody who waits gets an answer when the gateway is told to end: the result, if that comes within

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::answer::{Answer, send};
 use crate::gateway::{Gateway, body, model_of};
+use crate::guarded::{KEYS, add_key};
 use crate::house::{House, read_photo};
 use crate::stand_in::{Protocol, StandIn, Turn};
 
@@ -71,8 +72,14 @@ fn a_job_that_fails_ends_and_says_why() {
     let untextured = end(4, Turn::Untextured);
     assert!(model_of(&untextured).starts_with(b"glTF"));
     assert_eq!(gateway.house.count("current_items"), 0);
-    let no_image = gateway.submit(&json!({ "seed": 5 }));
-    assert!(failure(&gateway.end_of(&no_image)).contains("404"));
+    assert!(failure(&end(5, Turn::Truncated)).contains("no complete model"));
+    let garbage = Turn::Answer(200, "text/html", b"it broke".to_vec());
+    assert!(failure(&end(7, garbage)).contains("no complete model"));
+    // What can not even be read is refused at once, in the server's words.
+    let no_image = send(gateway.ask("/send", &json!({ "seed": 8 })));
+    assert_eq!((no_image.status, no_image.json()["error_code"].as_u64()), (404, Some(1)));
+    let malformed = send(gateway.raw("/send", "{"));
+    assert_eq!(malformed.status, 500);
     assert!(failure(&end(6, Turn::Hang)).contains("2 s"));
 }
 
@@ -107,6 +114,64 @@ fn jobs_survive_a_restart_and_those_under_way_have_failed() {
         }
         assert_eq!(gateway.backend.begun(), 0, "nothing is begun anew by itself");
     }
+}
+
+/// A client whose cookies change, as those of browsers do, finds its job all the same; nobody else does.
+#[test]
+fn a_job_is_found_by_its_name_whatever_its_client_shows_the_backend() {
+    let gateway = Gateway::with("hunyuan3d-2", &[]);
+    let asked = body("horse.png", &json!({}));
+    let submitted = send(gateway.ask("/send", &asked).header("cookie", "theme=dark")).ok();
+    let id = submitted.json()["uid"].as_str().unwrap().to_owned();
+    assert!(model_of(&gateway.end_of(&id)).starts_with(b"glTF"));
+    let dir = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let keys = ["a", "b"].map(|name| add_key(&dir, &format!("{name} --role generate")));
+    let gateway = Gateway::in_dir(&dir, "hunyuan3d-2", &["--api-keys", KEYS]);
+    let with = |request: reqwest::RequestBuilder, key: &String| {
+        send(request.header("x-meshmemo-api-key", key)).ok().json()
+    };
+    let id = with(gateway.ask("/send", &asked), &keys[0])["uid"].as_str().unwrap().to_owned();
+    let status = |key| {
+        let path = format!("/status/{id}");
+        with(gateway.house.request(reqwest::Method::GET, &path), key)["status"].clone()
+    };
+    gateway.house.wait_until(|_| status(&keys[0]) == "completed");
+    assert_eq!(status(&keys[1]), "processing", "it is as one that there never was");
+}
+
+/// A full line is said at once, and not by a job that fails.
+#[test]
+fn who_submits_to_a_full_line_is_told_to_come_back() {
+    let gateway = Gateway::with("hunyuan3d-2", &["--queue", "0"]);
+    let cached = body("horse.png", &json!({}));
+    gateway.generate(&cached).ok();
+    gateway.backend.close_gate();
+    let first = gateway.submit(&body("coffee.png", &json!({})));
+    gateway.backend.wait_until_begun(2);
+    let refused = send(gateway.ask("/send", &body("chelsea.png", &json!({}))));
+    refused.header("retry-after");
+    refused.problem(503);
+    let same = gateway.submit(&body("coffee.png", &json!({})));
+    let hit = gateway.submit(&cached);
+    assert!(model_of(&gateway.status(&hit)).starts_with(b"glTF"));
+    gateway.backend.open_gate();
+    assert_eq!(model_of(&gateway.end_of(&first)), model_of(&gateway.end_of(&same)));
+}
+
+/// What no tier keeps waits for its client.
+#[test]
+fn results_of_jobs_and_batches_that_are_not_kept_can_be_fetched() {
+    let gateway = Gateway::with("generic", &["--cache", "off"]);
+    let taken = send(gateway.by_door("coffee.png", &[]).header("prefer", "respond-async"));
+    let location = taken.header("location").to_owned();
+    let state = || gateway.house.get(&location).ok().json();
+    gateway.house.wait_until(|_| state()["status"] == "done");
+    let model = gateway.house.get(state()["model_url"].as_str().unwrap()).ok();
+    assert!(model.body.starts_with(b"glTF"));
+    let request = gateway.house.ask_at("/-/meshmemo/api/generate/batch", "horse.png", &[]);
+    let list = send(request).json();
+    let model = gateway.house.get(list[0]["model_url"].as_str().unwrap()).ok();
+    assert!(model.body.starts_with(b"glTF"));
 }
 
 /// A job whose line in the journal is lost is known by its name all the same.
@@ -174,12 +239,14 @@ fn who_would_rather_come_back_gets_a_job_with_its_progress() {
     gateway.house.wait_until(|_| state(&third)["queue_position"] == 0);
     let events = thread::scope(|scope| {
         let events = scope.spawn(|| gateway.house.get(&format!("{location}/events")).ok());
+        // The watcher has heard how it stands before it ends.
         gateway.house.wait_until(|house| house.open_requests() >= 1);
         gateway.backend.open_gate();
         events.join().unwrap()
     });
     assert_eq!(events.header("content-type"), "text/event-stream");
     let text = String::from_utf8(events.body.to_vec()).unwrap();
+    assert!(text.matches("event: job").count() >= 2 && text.contains("\"running\""), "{text}");
     let last = text.trim_end().rsplit("data: ").next().unwrap();
     let last: serde_json::Value = serde_json::from_str(last).unwrap();
     assert_eq!((&last["status"], &last["progress"]), (&json!("done"), &json!(1.0)), "{text}");

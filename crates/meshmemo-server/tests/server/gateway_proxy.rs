@@ -89,6 +89,19 @@ fn this_servers_own_paths_shadow_nothing() {
     assert!(paths.contains_key("/-/meshmemo/api/generate") && !paths.contains_key("/api/generate"));
 }
 
+/// On loopback, a page whose name was made to point there learns nothing.
+#[test]
+fn under_a_foreign_name_nothing_goes_through_on_loopback() {
+    let gateway = Gateway::with("generic", &[]);
+    let rebound = |path: &str| {
+        let request = gateway.house.request(Method::GET, path).header("host", "evil.example");
+        send(request).problem(403)
+    };
+    assert!(rebound("/echo").contains("evil.example"));
+    rebound("/-/meshmemo/api/cache/stats");
+    assert!(gateway.backend.seen().is_empty());
+}
+
 #[test]
 fn events_arrive_as_they_are_sent() {
     let gateway = Gateway::with("generic", &[]);

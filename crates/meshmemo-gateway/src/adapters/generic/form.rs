@@ -13,6 +13,8 @@ use crate::adapter::Unclear;
 
 /// How many parts a form may have that is read at all.
 const PARTS_MAX: usize = 256;
+/// Bytes of a part's name.
+const NAME_MAX_BYTES: usize = 256;
 
 /// A form: name, how often it came before, and content of each part.
 pub(super) struct Form {
@@ -41,6 +43,9 @@ async fn read(boundary: String, body: Bytes) -> Result<Form, Unclear> {
             return Err(Unclear("the form has too many parts".to_owned()));
         }
         let name = part.name().unwrap_or_default().to_owned();
+        if name.len() > NAME_MAX_BYTES {
+            return Err(Unclear("a name of the form is too long".to_owned()));
+        }
         let content = part.bytes().await.map_err(malformed)?;
         let count = seen.entry(name.clone()).or_default();
         parts.push((name, *count, content));

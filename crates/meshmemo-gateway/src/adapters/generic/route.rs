@@ -55,6 +55,10 @@ pub struct GenericRoute {
     /// The headers of a request that may change its answer; in lower case.
     #[serde(default = "keyed_headers")]
     pub keyed_headers: Vec<String>,
+    /// The headers by which clients show the server who they are, besides the usual ones; in lower
+    /// case. Who shows another one sees another cache.
+    #[serde(default)]
+    pub credential_headers: Vec<String>,
     /// The headers of an answer that are kept with it, besides the usual ones; in lower case.
     #[serde(default)]
     pub keep_headers: Vec<String>,
@@ -127,6 +131,7 @@ impl GenericRoute {
             return wrong("`statuses` must lie from 200 to 299");
         }
         let headers = self.keyed_headers.iter().chain(&self.keep_headers);
+        let headers = headers.chain(&self.credential_headers);
         if let Some(name) =
             headers.clone().find(|name| HeaderName::from_lowercase(name.as_bytes()).is_err())
         {

@@ -82,6 +82,9 @@ fn examine(client: &Client, image: Option<&Path>, findings: &mut Findings) -> Re
         findings.note(tier, with_reason(&health, tier, finding))?;
     }
     findings.note("backend", backend(&health))?;
+    for (what, warning) in health["warnings"].as_object().into_iter().flatten() {
+        findings.warn(what, warning.as_str().unwrap_or_default())?;
+    }
     let reasons = health["reasons"].as_object();
     for (what, reason) in reasons.into_iter().flatten() {
         let is_told = health["tiers"].get(what).is_some() || what == "backend";
@@ -188,6 +191,15 @@ fn with_reason(health: &Value, what: &str, finding: Result<&str, &str>) -> Resul
 }
 
 impl Findings {
+    /// Notes what works, and should be otherwise all the same.
+    fn warn(&mut self, what: &str, detail: &str) -> Result<()> {
+        if !self.is_quiet {
+            output::say(&format!("{what:<10} {:<9} {detail}", "warning"))?;
+        }
+        self.all.push(Finding { what: what.to_owned(), is_well: true, detail: detail.to_owned() });
+        Ok(())
+    }
+
     fn note(&mut self, what: &str, finding: Result<String, String>) -> Result<()> {
         let (is_well, detail) = match finding {
             Ok(detail) => (true, detail),

@@ -30,6 +30,8 @@ struct Made {
     outcome: String,
     key: String,
     took: Duration,
+    /// Of servers, theirs.
+    format: Format,
 }
 
 /// Where models come from.
@@ -48,7 +50,7 @@ pub(crate) fn run(args: &Generate) -> Result<Done> {
     let mut failures = 0;
     for image in &args.images {
         let made = make(&maker, args, image, (&parameters, &given));
-        if let Err(error) = made.and_then(|made| keep(args, image, parameters.format, &made)) {
+        if let Err(error) = made.and_then(|made| keep(args, image, &made)) {
             output::say_error(&format!("{}: {error:#}", image.display()));
             failures += 1;
         }
@@ -154,8 +156,8 @@ fn make(
 }
 
 /// Writes the model where it was asked for, and tells what was done.
-fn keep(args: &Generate, image: &Path, format: Format, made: &Made) -> Result<()> {
-    let path = target(args, image, format);
+fn keep(args: &Generate, image: &Path, made: &Made) -> Result<()> {
+    let path = target(args, image, made.format);
     let is_stdout = path == Path::new("-");
     if is_stdout {
         std::io::stdout().lock().write_all(&made.body).context("standard output is closed")?;

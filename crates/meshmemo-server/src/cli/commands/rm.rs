@@ -13,6 +13,7 @@ use super::generate::fields;
 use crate::cli::args::Rm;
 use crate::cli::client::{Client, is_refused_with};
 use crate::cli::{Done, Usage, output};
+use crate::http::PREFIX;
 
 pub(crate) fn run(args: &Rm) -> Result<Done> {
     let client = Client::new(&args.remote)?;
@@ -51,7 +52,7 @@ fn remove_photo(client: &Client, args: &Rm) -> Result<Vec<Key>> {
     for (name, value) in fields(&args.shape)? {
         parameters.set(name, &value).map_err(|error| Usage(error.into()))?;
     }
-    let health = client.get("/api/health", &[])?;
+    let health = client.get(&format!("{PREFIX}/api/health"), &[])?;
     let adapter = health["backend"]["name"].as_str().unwrap_or_default();
     if adapter != "relief" {
         let message = anyhow!(

@@ -200,7 +200,7 @@ fn warn_of_backend(state: &State) {
 
 /// Lets there be as many open files as the system allows: connections are among them.
 fn raise_open_file_limit() {
-    let needed = (CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS) as u64;
+    let needed = (2 * CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS) as u64;
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         let raised = hard.min(needed.max(soft));
         setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map(|()| raised)

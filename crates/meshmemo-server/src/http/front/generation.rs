@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request as HttpRequest;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use meshmemo::{Error, ErrorKind, Freshness};
-use meshmemo_gateway::{Gateway, Known, Letter, Report, RequestHead, Wanted, forward};
+use meshmemo::{Error, ErrorKind, Freshness, Request};
+use meshmemo_gateway::{
+    Gateway, Keeping, Known, Letter, Reason, Report, RequestHead, Wanted, forward,
+};
 use tokio::task::spawn_blocking;
 
-use super::replay::{fail, let_pages_read, replay};
+use super::replay::{Answered, fail, let_pages_read, replay};
 use super::{arrival, namespace, plain};
 use crate::access::{Caller, Right};
 use crate::body_budget::BodyBudget;
 use crate::http::generate::{freshness, note_refusal, regenerate};
-use crate::http::job::{start, write_head};
+use crate::http::job::{hold, start, write_head};
 use crate::http::problem::Problem;
 use crate::http::session::cookie_name;
 use crate::http::state::State;
@@ -49,7 +51,10 @@ pub(super) async fn generate(
         _ => state.cache.get_or_generate(request).await,
     };
     match served {
-        Ok(served) => replay(state, gateway, origin, (served, key, key_took)).await,
+        Ok(served) => {
+            let keeping = known.meaning.keeping;
+            replay(state, gateway, origin, Answered { served, key, key_took, keeping }).await
+        }
         Err(error) => {
             note_refusal(state, &error);
             fail(gateway, origin, (freshness, error))
@@ -67,13 +72,41 @@ pub(super) async fn submit(
     let Read { namespace, letter, known, headers, .. } =
         read(state, gateway, caller, request).await?;
     let letter = as_generation(letter);
+    let origin = headers.get(header::ORIGIN);
     let request = gateway.request(&known, letter, wanted(state, caller, &headers));
+    if known.meaning.keeping == Keeping::PassedThrough(Reason::NotUnderstood) {
+        return submit_unread(state, gateway, &namespace, (request, origin)).await;
+    }
     let id = start(state, caller, &namespace, request).await?;
     let reply = gateway.adapter().report(&Report::Taken(id));
     let mut response = plain(reply.status, reply.media_type, reply.before);
     write_head(response.headers_mut());
-    let_pages_read(gateway, headers.get(header::ORIGIN), response.headers_mut());
+    let_pages_read(gateway, origin, response.headers_mut());
     Ok(response)
+}
+
+/// Has the backend answer a job's request that could not be read: what it refuses, it refuses at once,
+/// and of what it takes the job has ended.
+async fn submit_unread(
+    state: &State,
+    gateway: &Gateway,
+    namespace: &str,
+    (request, origin): (Request, Option<&HeaderValue>),
+) -> Result<Response, Problem> {
+    let (key, freshness) = (request.key(), request.freshness);
+    match state.cache.get_or_generate(request).await {
+        Ok(served) => {
+            let id = hold(state, namespace, key, served.stored).await?;
+            let reply = gateway.adapter().report(&Report::Taken(id));
+            let mut response = plain(reply.status, reply.media_type, reply.before);
+            let_pages_read(gateway, origin, response.headers_mut());
+            Ok(response)
+        }
+        Err(error) => {
+            note_refusal(state, &error);
+            fail(gateway, origin, (freshness, error))
+        }
+    }
 }
 
 /// Reads a request's body, and what the request means; one that came before, to the byte, is not
@@ -111,16 +144,16 @@ pub(super) async fn read(
 }
 
 fn wanted(state: &State, caller: &Caller, headers: &HeaderMap) -> Wanted {
-    Wanted { label: None, freshness: may_be(state, caller, headers), quota: caller.places() }
+    let freshness = state.freshness(may_be(caller, headers));
+    Wanted { label: None, freshness, quota: caller.places() }
 }
 
 /// Says what of the cache a request may use. Clients of a backend know nothing of this server: who asks
 /// for a generation that it may not have is answered from the cache.
-fn may_be(state: &State, caller: &Caller, headers: &HeaderMap) -> Freshness {
+pub(super) fn may_be(caller: &Caller, headers: &HeaderMap) -> Freshness {
     let asked = freshness(headers);
     let is_costly = matches!(asked, Freshness::Refresh | Freshness::Bypass);
-    let asked = if is_costly && !caller.may(Right::Regenerate) { Freshness::Cached } else { asked };
-    state.freshness(asked)
+    if is_costly && !caller.may(Right::Regenerate) { Freshness::Cached } else { asked }
 }
 
 /// Writes the request for a job as one for its result: this server does the waiting.

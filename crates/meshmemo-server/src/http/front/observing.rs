@@ -12,12 +12,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::BytesMut;
 use hyper::body::{Frame, SizeHint};
-use meshmemo::{Clock, Key};
+use meshmemo::{Freshness, Key};
 use meshmemo_gateway::{Door, Gateway, Keeping, Known, whole};
 
-use super::generation::{Read, read};
+use super::generation::{Read, may_be, read};
 use super::{arrival, through};
 use crate::access::Caller;
+use crate::body_budget::Share;
 use crate::http::answer::{CACHE_STATUS, ascii};
 use crate::http::problem::Problem;
 use crate::http::session::cookie_name;
@@ -26,6 +27,9 @@ use crate::observed::{UnderWay, Would};
 
 /// Bytes of an answer that are looked at; a larger one counts as no result.
 const LOOKED_AT_MAX_BYTES: usize = 256 << 20;
+
+/// Bytes of an answer that are judged at once.
+const JUDGED_AT_ONCE_MAX_BYTES: usize = 256 << 10;
 
 /// Passes a request on, and notes what it would have been.
 pub(super) async fn observe(
@@ -47,15 +51,14 @@ pub(super) async fn observe(
     (*request.method_mut(), *request.uri_mut()) = (method, uri);
     *request.headers_mut() = headers;
     let key = known.generation_key.key(&known.meaning.variant);
-    let under_way = match known.meaning.keeping {
-        Keeping::Kept => Some(observed.see(key)),
-        Keeping::PassedThrough(_) => {
-            observed.see_bypass();
-            None
-        }
-    };
+    let asked = may_be(caller, request.headers());
+    let is_for_cache = known.meaning.keeping == Keeping::Kept && asked == Freshness::Cached;
+    let under_way = is_for_cache.then(|| observed.see(key));
+    if under_way.is_none() {
+        observed.see_bypass();
+    }
     let would = under_way.as_ref().map_or(Would::Bypass, |it| it.would);
-    tell(would, key);
+    tell(would, key, known.meaning.keeping);
     let begun_at = state.clock.now();
     let response = meshmemo_gateway::pass_on(gateway.backend(), request, arrival).await?;
     let mut response = response.map(Body::new);
@@ -70,54 +73,74 @@ pub(super) async fn observe(
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
-    let watched = Watched {
-        body,
-        seen: Some(BytesMut::new()),
+    let case = Case {
         status: parts.status,
         headers: parts.headers.clone(),
         gateway: Arc::clone(gateway),
         known,
         under_way,
-        clock: Arc::clone(&state.clock),
         begun_at,
     };
+    let seen = state.sends.take(0).map(|share| (BytesMut::new(), share));
+    let watched = Watched { body, seen, case: Some(case), state: Arc::clone(state) };
     Ok(Response::from_parts(parts, Body::new(watched)))
 }
 
-fn tell(would: Would, key: Key) {
-    tracing::info!(%key, would = would.as_str(), "observed");
+fn tell(would: Would, key: Key, keeping: Keeping) {
+    let because = match keeping {
+        Keeping::Kept => "",
+        Keeping::PassedThrough(reason) => reason.as_str(),
+    };
+    tracing::info!(%key, would = would.as_str(), because, "observed");
 }
 
 /// An answer on its way, which is judged when all of it has gone by.
 struct Watched {
     body: Body,
-    /// What has gone by; nothing, once it is too much.
-    seen: Option<BytesMut>,
+    /// What has gone by, with its part of the budget; nothing, once it is too much.
+    seen: Option<(BytesMut, Share)>,
+    /// What the judgement needs besides.
+    case: Option<Case>,
+    state: Arc<State>,
+}
+
+struct Case {
     status: StatusCode,
     headers: HeaderMap<HeaderValue>,
     gateway: Arc<Gateway>,
     known: Known,
     under_way: UnderWay,
-    clock: Arc<dyn Clock>,
     begun_at: Duration,
 }
 
 impl Watched {
     fn note(&mut self, piece: &Bytes) {
-        let Some(seen) = &mut self.seen else { return };
-        if seen.len() + piece.len() > LOOKED_AT_MAX_BYTES {
+        let Some((seen, share)) = &mut self.seen else { return };
+        let is_too_much = seen.len() + piece.len() > LOOKED_AT_MAX_BYTES;
+        if is_too_much || !self.state.sends.grow(share, piece.len() as u64) {
             self.seen = None;
         } else {
             seen.extend_from_slice(piece);
         }
     }
 
+    /// Judges what has gone by: a long one, where it holds up nobody.
     fn judge(&mut self) {
-        let Some(seen) = self.seen.take() else { return };
-        let (bytes, cost) = (seen.len() as u64, self.clock.now().saturating_sub(self.begun_at));
-        let headers = std::mem::take(&mut self.headers);
-        if self.gateway.is_result(&self.known, self.status, headers, seen.freeze()) {
-            self.under_way.kept(bytes, cost);
+        let Some(((seen, share), case)) = self.seen.take().zip(self.case.take()) else { return };
+        let cost = self.state.clock.now().saturating_sub(case.begun_at);
+        let is_long = seen.len() > JUDGED_AT_ONCE_MAX_BYTES;
+        let judge = move || {
+            let Case { status, headers, gateway, known, under_way, .. } = case;
+            let bytes = seen.len() as u64;
+            if gateway.is_result(&known, status, headers, seen.freeze()) {
+                under_way.kept(bytes, cost);
+            }
+            drop(share);
+        };
+        if is_long {
+            drop(tokio::task::spawn_blocking(judge));
+        } else {
+            judge();
         }
     }
 }

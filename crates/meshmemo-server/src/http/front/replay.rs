@@ -1,22 +1,34 @@
 //! A backend's answer, from the cache or just made: its status, its headers, its bytes.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use meshmemo::{Error, Freshness, Key, Served};
-use meshmemo_gateway::{BackendAnswer, Gateway, Report};
+use meshmemo_gateway::{BackendAnswer, Gateway, Keeping, Report};
 
 use crate::http::answer::{self, CACHE_KEY, CACHE_STATUS, SERVER_TIMING, send};
 use crate::http::problem::Problem;
 use crate::http::state::State;
+
+/// What a request was answered with.
+pub(super) struct Answered {
+    pub(super) served: Served,
+    pub(super) key: Key,
+    /// What it took to know the key.
+    pub(super) key_took: Duration,
+    pub(super) keeping: Keeping,
+}
 
 /// Answers with a result, as the backend did.
 pub(super) async fn replay(
     state: &State,
     gateway: &Gateway,
     origin: Option<&HeaderValue>,
-    (served, key, key_took): (Served, Key, std::time::Duration),
+    answered: Answered,
 ) -> Result<Response, Problem> {
+    let Answered { served, key, key_took, keeping } = answered;
     let Served { stored, outcome, timings } = served;
     let meta = stored.meta();
     let status = meta.head.as_ref().map_or(200, |head| head.status);
@@ -30,7 +42,10 @@ pub(super) async fn replay(
         headers.insert(header::CONTENT_TYPE, media_type);
     }
     headers.insert(header::CONTENT_LENGTH, meta.size_bytes.into());
-    let cache_status = answer::cache_status(outcome, meta.ttl(state.clock.wall()));
+    let mut cache_status = answer::cache_status(outcome, meta.ttl(state.clock.wall()));
+    if let Keeping::PassedThrough(reason) = keeping {
+        cache_status = format!("{cache_status}; detail={}", reason.as_str());
+    }
     headers.insert(CACHE_STATUS, answer::ascii(&cache_status));
     headers.insert(CACHE_KEY, answer::ascii(&key.to_string()));
     let timing = answer::server_timing(key_took, timings);
@@ -53,6 +68,8 @@ pub(super) fn fail(
     let mut response = Response::new(Body::from(answer.body.clone()));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers.clone();
+    // It goes to all who waited, and a cookie is for one.
+    response.headers_mut().remove(header::SET_COOKIE);
     let status = match freshness {
         Freshness::Refresh | Freshness::Bypass => "meshmemo; fwd=bypass; detail=not-kept",
         _ => "meshmemo; fwd=uri-miss; detail=not-kept",

@@ -17,22 +17,25 @@ use crate::http::answer::send;
 use crate::http::problem::Problem;
 use crate::http::state::State;
 
+/// Bytes of a model that are encoded at a time.
+const ENCODED_MAX_BYTES: usize = 192 << 10;
+
 /// Answers who asks after a job; somebody else's is one that nobody has ever heard of.
 pub(super) async fn status(
     state: &State,
     gateway: &Gateway,
-    namespace: &str,
+    own: &str,
     id: &str,
 ) -> Result<Response, Problem> {
     let failed = |message: &str| Report::Failed(message.to_owned());
-    let (report, stored) = match state.jobs.find(id, namespace) {
+    let (report, stored) = match state.jobs.find(id, own) {
         FoundJob::Unknown => (Report::Processing, None),
         FoundJob::Forgotten => (failed("this job is not remembered any more"), None),
         FoundJob::Job(job) => match job.state {
             JobState::Running => (Report::Processing, None),
             JobState::Failed(message) => (Report::Failed(message), None),
             JobState::Done(done) => {
-                let scope = Scope::Namespace(namespace.into());
+                let scope = Scope::Namespace(job.namespace.as_str().into());
                 let stored = match done.held {
                     Some(held) => Some(held),
                     None => state.cache.find(done.digest, &scope).await,
@@ -77,27 +80,47 @@ async fn around(
     Ok(response)
 }
 
-/// Encodes a stream piece by piece; what is left over of one, to a multiple of three bytes, goes with
-/// the next.
+/// Encodes a stream in pieces of a bounded size; what is left over of one, to a multiple of three bytes,
+/// goes with the next.
 fn encoded(
     pieces: axum::body::BodyDataStream,
 ) -> impl futures_util::Stream<Item = Result<Bytes, axum::Error>> {
-    stream::unfold(Some((pieces, BytesMut::new())), |state| async move {
-        let (mut pieces, mut rest) = state?;
-        loop {
-            match pieces.next().await {
-                Some(Ok(piece)) => {
-                    rest.extend_from_slice(&piece);
-                    let whole = rest.split_to(rest.len() / 3 * 3);
-                    if !whole.is_empty() {
-                        let text = Bytes::from(STANDARD.encode(&whole));
-                        return Some((Ok(text), Some((pieces, rest))));
-                    }
-                }
-                Some(Err(error)) => return Some((Err(error), None)),
-                None if rest.is_empty() => return None,
-                None => return Some((Ok(Bytes::from(STANDARD.encode(&rest))), None)),
-            }
+    let encoding = Encoding { pieces, waiting: Bytes::new(), rest: BytesMut::new() };
+    stream::unfold(Some(encoding), |encoding| async move {
+        let mut encoding = encoding?;
+        match encoding.next().await {
+            Some(Ok(text)) => Some((Ok(text), Some(encoding))),
+            Some(Err(error)) => Some((Err(error), None)),
+            None if encoding.rest.is_empty() => None,
+            None => Some((Ok(Bytes::from(STANDARD.encode(&encoding.rest))), None)),
         }
     })
+}
+
+struct Encoding {
+    pieces: axum::body::BodyDataStream,
+    /// What has come, and is not encoded yet.
+    waiting: Bytes,
+    /// Less than three bytes of the piece before.
+    rest: BytesMut,
+}
+
+impl Encoding {
+    /// Returns the next piece of text; at the end, the rest is left.
+    async fn next(&mut self) -> Option<Result<Bytes, axum::Error>> {
+        loop {
+            while !self.waiting.is_empty() {
+                let taken = self.waiting.split_to(self.waiting.len().min(ENCODED_MAX_BYTES));
+                self.rest.extend_from_slice(&taken);
+                let whole = self.rest.split_to(self.rest.len() / 3 * 3);
+                if !whole.is_empty() {
+                    return Some(Ok(Bytes::from(STANDARD.encode(&whole))));
+                }
+            }
+            match self.pieces.next().await? {
+                Ok(piece) => self.waiting = piece,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
 }

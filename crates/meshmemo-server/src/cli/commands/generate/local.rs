@@ -87,7 +87,7 @@ impl Local {
         let request = self.backend.request(ask, order)?;
         let source = request.generation.variants().source_of(&request.variant);
         let source = source.map(|source| request.generation_key.key(source));
-        let key = request.key();
+        let (key, format) = (request.key(), request.variant.parse()?);
         let started_at = self.parts.clock.now();
         let made = self.runtime.block_on(async {
             let mut serving = pin!(self.cache.get_or_generate(request));
@@ -103,7 +103,7 @@ impl Local {
         bar.finish();
         let (body, outcome) = made.map_err(|error: meshmemo::Error| anyhow::Error::new(error))?;
         let took = self.parts.clock.now().saturating_sub(started_at);
-        Ok(Made { body, outcome, key: key.to_string(), took })
+        Ok(Made { body, outcome, key: key.to_string(), took, format })
     }
 
     /// Returns how far the generation is; what is derived waits for its source.

@@ -31,7 +31,11 @@ impl Server {
         let took = clock.now();
         let key = header(&fetched.headers, "x-meshmemo-cache-key")?.to_owned();
         let outcome = outcome(header(&fetched.headers, "cache-status")?).to_owned();
-        Ok(Made { body: fetched.body, outcome, key, took })
+        // The extension of the model's own address.
+        let link = header(&fetched.headers, "link")?;
+        let extension = link.split('>').next().and_then(|url| url.rsplit('.').next());
+        let format = extension.unwrap_or_default().parse()?;
+        Ok(Made { body: fetched.body, outcome, key, took, format })
     }
 }
 
