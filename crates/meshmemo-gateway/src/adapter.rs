@@ -129,8 +129,8 @@ pub enum Reason {
     RandomSeed,
     /// No seed was sent, the server draws at random, and the operator lets such requests through.
     Unseeded,
-    /// An image is named by an address, behind which another one may be tomorrow.
-    ImageByUrl,
+    /// An image is named or has an address: behind that, another one may be tomorrow.
+    ImageByReference,
     /// The format is none that can be checked.
     UncheckedFormat,
     /// The request could not be read.
@@ -143,7 +143,7 @@ impl Reason {
         match self {
             Self::RandomSeed => "random-seed",
             Self::Unseeded => "unseeded",
-            Self::ImageByUrl => "image-by-url",
+            Self::ImageByReference => "image-by-reference",
             Self::UncheckedFormat => "unchecked-format",
             Self::NotUnderstood => "not-understood",
         }

@@ -8,17 +8,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use meshmemo::Result;
+use meshmemo::{Error, ErrorKind, Result};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::headers::{Arrival, forward, remove_hop_by_hop};
-use crate::remote::{Body, Remote};
+use crate::remote::{Body, Remote, whole};
 
 /// How long both sides of a tunnel may be silent.
 const TUNNEL_PAUSE_MAX: Duration = Duration::from_hours(1);
@@ -36,6 +37,11 @@ pub async fn pass_on(
     let upgrade = request.headers().get(header::UPGRADE).cloned();
     let client_side = upgrade.as_ref().map(|_| hyper::upgrade::on(&mut request));
     let (mut parts, body) = request.into_parts();
+    // Where the client sends no body, the backend is sent none: not even the end of one.
+    let has_body = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+        .iter()
+        .any(|name| parts.headers.contains_key(name));
+    let body = if has_body { body } else { whole(Bytes::new()) };
     // A stream whose length is not known is sent in chunks, which is the connection's own affair.
     parts.headers = forward(parts.headers, arrival);
     parts.extensions = http::Extensions::new();
@@ -50,9 +56,11 @@ pub async fn pass_on(
     *response.version_mut() = http::Version::HTTP_11;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let backend_side = hyper::upgrade::on(&mut response);
-        if let Some((client_side, place)) = client_side.zip(place) {
-            start_tunnel(client_side, backend_side, place);
-        }
+        let Some((client_side, place)) = client_side.zip(place) else {
+            let message = "the backend changes the protocol, though nobody asked for that";
+            return Err(Error::new(ErrorKind::BackendFailed, message));
+        };
+        start_tunnel(client_side, backend_side, place);
         return Ok(response.map(boxed));
     }
     remove_hop_by_hop(response.headers_mut());

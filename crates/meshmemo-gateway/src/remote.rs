@@ -61,6 +61,8 @@ pub struct Remote {
     queue: Queue,
     tunnels: Arc<Semaphore>,
     client: Client<HttpsConnector<HttpConnector>, Body>,
+    /// For generations: none is lost on a connection that the backend is just closing.
+    fresh: Client<HttpsConnector<HttpConnector>, Body>,
     clock: Arc<dyn Clock>,
     observer: Box<dyn Fn(Duration) + Send + Sync>,
 }
@@ -90,10 +92,12 @@ impl Remote {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .build(connector);
+            .build(connector.clone());
+        let fresh =
+            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         let queue = Queue::new(options.concurrency, options.queue);
         let tunnels = Arc::new(Semaphore::new(TUNNELS_MAX));
-        Ok(Self { options, queue, tunnels, client, clock, observer: Box::new(observer) })
+        Ok(Self { options, queue, tunnels, client, fresh, clock, observer: Box::new(observer) })
     }
 
     /// Returns the line in front of it.
@@ -155,14 +159,11 @@ impl Remote {
     /// # Errors
     /// `BackendFailed` if it can not be reached or ends the connection, `BackendTimeout` if its answer
     /// does not begin in time.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>> {
-        let sending = tokio::time::timeout(self.options.timeout, self.send_patiently(request));
-        sending.await.unwrap_or_else(|_elapsed| Err(self.too_slow()))
-    }
-
-    async fn send_patiently(&self, mut request: Request<Body>) -> Result<Response<Incoming>> {
+    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>> {
         *request.uri_mut() = self.address(request.uri())?;
-        self.client.request(request).await.map_err(Self::unreachable)
+        let sending = tokio::time::timeout(self.options.timeout, self.client.request(request));
+        let response = sending.await.map_err(|_elapsed| self.too_slow())?;
+        response.map_err(Self::unreachable)
     }
 
     /// Has a letter answered whole, within the time of a generation. A backend that takes longer works on,
@@ -190,12 +191,14 @@ impl Remote {
             if head.query.is_empty() { head.path } else { format!("{}?{}", head.path, head.query) };
         let mut request = Request::new(whole(body));
         *request.method_mut() = head.method;
-        *request.uri_mut() = target.parse().map_err(|error| {
+        let target = target.parse().map_err(|error| {
             Error::with_source(ErrorKind::Invalid, "the path can not be sent on", error)
         })?;
+        *request.uri_mut() = self.address(&target)?;
         *request.headers_mut() = head.headers;
         ask_for_the_whole(request.headers_mut());
-        let (mut parts, body) = self.send_patiently(request).await?.into_parts();
+        let response = self.fresh.request(request).await.map_err(Self::unreachable)?;
+        let (mut parts, body) = response.into_parts();
         let is_framed = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
             .iter()
             .any(|name| parts.headers.contains_key(name));

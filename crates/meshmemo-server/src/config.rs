@@ -8,7 +8,7 @@ mod backend;
 mod file;
 mod resolve;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -234,7 +234,26 @@ impl Config {
             access: AccessConfig::read(resolved)?,
         };
         config.check_exposure(resolved)?;
+        config.check_loop(resolved)?;
         Ok(config)
+    }
+
+    /// Refuses to stand in front of itself.
+    fn check_loop(&self, resolved: &Resolved) -> Result<()> {
+        let BackendConfig::Remote(remote) = &self.backend else { return Ok(()) };
+        let port = remote.url.port_u16().unwrap_or(80);
+        let host = remote.url.host().unwrap_or_default().trim_matches(['[', ']']);
+        let is_own =
+            host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip == self.listen.ip());
+        if is_own && port == self.listen.port() {
+            let (backend, listen) = (resolved.source("backend"), resolved.source("listen"));
+            bail!(
+                "`backend` (from {backend}) is this server's own address, `{}` (from {listen}): give it \
+                 another --listen",
+                self.listen
+            );
+        }
+        Ok(())
     }
 
     /// Refuses to let everybody on the network in.

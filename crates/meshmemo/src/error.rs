@@ -39,6 +39,8 @@ pub enum ErrorKind {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The backend did not let the caller in; it may let in somebody else.
+    BackendDenied,
     /// The answer was to come from the cache only, and is not there.
     NotCached,
     /// The backend refused the request.
@@ -63,6 +65,11 @@ impl ErrorKind {
         matches!(self, Self::Busy { .. } | Self::OverQuota { .. } | Self::Shutdown)
     }
 
+    /// Returns whether the error is of one caller, and of nobody else who waits for the same.
+    pub(crate) fn is_of_one_caller(&self) -> bool {
+        matches!(self, Self::OverQuota { .. } | Self::BackendDenied)
+    }
+
     /// Returns the kind's name as logs and metrics show it.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -70,6 +77,7 @@ impl ErrorKind {
             Self::TooLarge => "too-large",
             Self::OverQuota { .. } => "over-quota",
             Self::Busy { .. } => "busy",
+            Self::BackendDenied => "backend-denied",
             Self::NotCached => "not-cached",
             Self::BackendRejected => "backend-rejected",
             Self::BackendFailed => "backend-failed",

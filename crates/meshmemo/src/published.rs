@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::backend::Freshness;
 use crate::entry::Stored;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::outcome::Outcome;
 
 /// Which part a request had in its flight.
@@ -47,14 +47,14 @@ impl Published {
 impl Role {
     /// Returns whether a flight's result answers a request with this role. One that wants a fresh
     /// result is not answered by what somebody else found in a tier, and nobody by somebody else's
-    /// quota.
+    /// quota, or credentials.
     pub(crate) fn accepts(self, freshness: Freshness, result: &Result<Published>) -> bool {
         let is_cached =
             |published: &Published| matches!(published.source, Source::Tier(_) | Source::Derived);
         match result {
             _ if self == Self::Leader => true,
             Ok(published) => freshness != Freshness::Refresh || !is_cached(published),
-            Err(error) => !matches!(error.kind(), ErrorKind::OverQuota { .. }),
+            Err(error) => !error.kind().is_of_one_caller(),
         }
     }
 

@@ -187,7 +187,7 @@ impl ResultCache {
                     }
                     Landing::Abandoned if is_only_if_cached => return (role, Err(not_cached())),
                     // Who was refused leads no more, so that these come to an end.
-                    Landing::Brought(result) if is_over_quota(&result) => refusals += 1,
+                    Landing::Brought(result) if is_of_one_caller(&result) => refusals += 1,
                     Landing::Brought(_) | Landing::Abandoned => takeovers += 1,
                 }
             }
@@ -313,8 +313,8 @@ impl Drop for Departure<'_> {
     }
 }
 
-fn is_over_quota(result: &Result<Published>) -> bool {
-    matches!(result, Err(error) if matches!(error.kind(), ErrorKind::OverQuota { .. }))
+fn is_of_one_caller(result: &Result<Published>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind().is_of_one_caller())
 }
 
 fn not_cached() -> Error {

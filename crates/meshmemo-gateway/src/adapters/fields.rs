@@ -15,8 +15,9 @@ use crate::base64_text::unescape;
 /// How many fields a request may have that is read at all, and how long their names may be.
 const FIELDS_MAX: usize = 256;
 const NAME_MAX_BYTES: usize = 256;
+const NAMES_MAX_BYTES: usize = 8 << 10;
 /// Bytes of a text that is kept as it is; of a longer one, the digest is.
-const TEXT_MAX_BYTES: usize = 256;
+const TEXT_MAX_BYTES: usize = 64;
 /// What the names of parameters begin with that are no fields; a field's own is doubled.
 const RESERVED: char = '@';
 
@@ -138,8 +139,10 @@ fn number(json: &str) -> Value {
     if let Ok(whole) = json.parse::<i128>() {
         return Value::Integer(whole);
     }
+    // A whole number that is too large for the key's is not the float next to it.
+    let is_whole = !json.contains(['.', 'e', 'E']);
     match json.parse::<f64>() {
-        Ok(number) if number.is_finite() => Value::Number(number),
+        Ok(number) if number.is_finite() && !is_whole => Value::Number(number),
         _ => otherwise(json),
     }
 }
@@ -183,13 +186,15 @@ impl<'de> Visitor<'de> for SentVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sent<'de>, A::Error> {
-        let mut sent = BTreeMap::new();
+        let (mut sent, mut names_bytes) = (BTreeMap::new(), 0);
         while let Some((Name(name), json)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
             if name.len() > NAME_MAX_BYTES {
                 return Err(A::Error::custom("a name is too long"));
             }
+            let name_bytes = name.len();
             sent.insert(name, json.get());
-            if sent.len() > FIELDS_MAX {
+            names_bytes += name_bytes;
+            if sent.len() > FIELDS_MAX || names_bytes > NAMES_MAX_BYTES {
                 return Err(A::Error::custom("there are too many fields"));
             }
         }
@@ -271,6 +276,7 @@ mod tests {
     fn what_is_no_object_or_has_too_many_fields_is_not_read() {
         let many: Vec<_> = (0..=FIELDS_MAX).map(|n| format!("\"{n}\": 0")).collect();
         let many = format!("{{{}}}", many.join(","));
+        assert_ne!(value(&"9".repeat(50)), value(&format!("{}8", "9".repeat(49))));
         for body in ["", "[]", "7", "{", "{\"a\": NaN}", &many] {
             assert!(Fields::of_json(body.as_bytes()).is_err(), "{body}");
         }

@@ -86,8 +86,9 @@ impl Adapter for Generic {
         let mut honoured = Vec::new();
         honoured.extend(route.format_field.as_ref().map(|_| "format"));
         honoured.extend(route.seed.as_ref().map(|_| "seed"));
+        // The one that there is may be named.
         let is_only_format = Some(ask.parameters.format) == route.answer.format();
-        honoured.extend(is_only_format.then_some("format"));
+        honoured.extend((is_only_format && honoured.is_empty()).then_some("format"));
         ask.check(&honoured, NAME)?;
         let mut more = Map::new();
         if let Some(field) = route.format_field.as_ref().filter(|_| ask.has("format")) {
@@ -137,7 +138,9 @@ impl GenericRoute {
             Some(seed) if self.random_seeds.iter().any(|random| is_seed(seed, random)) => {
                 Keeping::PassedThrough(Reason::RandomSeed)
             }
-            None if unseeded == Unseeded::Pass => Keeping::PassedThrough(Reason::Unseeded),
+            seed if unseeded == Unseeded::Pass && seed.is_none_or(is_none) => {
+                Keeping::PassedThrough(Reason::Unseeded)
+            }
             _ => Keeping::Kept,
         }
     }
@@ -178,6 +181,11 @@ impl GenericRoute {
 
 /// Parameters on their way.
 type Parameters = BTreeMap<String, Value>;
+
+/// Returns whether a value says as much as none.
+fn is_none(value: &Value) -> bool {
+    *value == super::fields::value("null") || *value == Value::Text(String::new())
+}
 
 /// Returns whether a seed is this one, as a number or as a text.
 fn is_seed(seed: &Value, wanted: &Json) -> bool {

@@ -64,13 +64,17 @@ impl Journal {
     pub(super) fn read(directory: &Path) -> io::Result<Vec<Record>> {
         let path = path(directory);
         match fs::metadata(&path) {
-            Ok(meta) if meta.len() <= JOURNAL_MAX_BYTES => {
+            Ok(meta) if meta.is_file() && meta.len() <= JOURNAL_MAX_BYTES => {
                 let text = fs::read(&path)?;
                 let lines = text.split(|byte| *byte == b'\n');
                 Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(Vec::new()),
+            Ok(_) => {
+                let message = "it is no file, or one that is too large: jobs are forgotten";
+                Err(io::Error::other(message))
+            }
+            Err(_) => Ok(Vec::new()),
         }
     }
 

@@ -95,6 +95,13 @@ impl BackendConfig {
             resolved.check("adapter", range, |text| (text == NATIVE).then_some(()))?;
             return Ok(Self::Relief);
         }
+        if backend.split_once("://").is_some_and(|(_, rest)| rest.contains('@')) {
+            bail!(
+                "`backend` (from {}) has a name or a password in it: clients send their own credentials, \
+                 which reach the server",
+                resolved.source("backend")
+            );
+        }
         let range = "`relief`, or one URL such as `http://127.0.0.1:8081`";
         let url = resolved.check("backend", range, url)?;
         let names = ADAPTERS.join("`, `");
@@ -158,13 +165,20 @@ impl BackendConfig {
 fn url(text: &str) -> Option<Uri> {
     let url: Uri = text.parse().ok()?;
     let is_http = matches!(url.scheme_str(), Some("http" | "https"));
-    let is_plain = url.query().is_none() && !url.authority()?.as_str().contains('@');
+    let authority = url.authority()?.as_str();
+    let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    let is_port = port.is_none_or(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let is_plain =
+        url.query().is_none() && !authority.contains('@') && !text.contains('#') && is_port;
     (is_http && is_plain && !text.contains(',')).then_some(url)
 }
 
 /// Reads what is said of a server of one's own.
 fn routes(resolved: &Resolved, adapter: &str) -> Result<GenericRoutes> {
     let (text, source) = (resolved.text("generic"), resolved.source("generic"));
+    if !text.is_empty() && adapter != "generic" {
+        bail!("`generic` is described (from {source}), but `adapter` is `{adapter}`");
+    }
     if text.is_empty() {
         if adapter == "generic" {
             bail!(
@@ -201,6 +215,8 @@ mod tests {
             "http://u:p@gpu",
             "http://gpu/?a=1",
             "http://",
+            "http://gpu:99999",
+            "http://gpu/#a",
         ] {
             assert!(url(wrong).is_none(), "{wrong}");
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State as Extract};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use meshmemo_gateway::{Arrival, CREDENTIALS_MARK, Door, Gateway, credentials, pass_on};
@@ -38,6 +38,10 @@ pub(super) async fn front(
     let Some(gateway) = state.backend.gateway().map(Arc::clone) else {
         return Problem::not_found("there is no backend behind this server").into_response();
     };
+    if *request.method() == Method::CONNECT {
+        let detail = "this is a gateway, and no proxy to anywhere: it takes no `CONNECT`";
+        return Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).into_response();
+    }
     let path = request.uri().path().to_owned();
     let origin = request.headers().get(axum::http::header::ORIGIN).cloned();
     let (name, answered) = match gateway.recognise(request.method(), &path) {

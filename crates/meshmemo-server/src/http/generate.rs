@@ -21,6 +21,7 @@ use super::answer::{Generated, answer};
 use super::audit;
 use super::change::carry_out;
 use super::guard::may_not;
+use super::job::Speaks;
 use super::problem::Problem;
 use super::state::State;
 use super::upload::Upload;
@@ -83,7 +84,7 @@ pub(super) async fn generate(
         prepare(&state, &caller, upload, state.freshness(asked)).await?;
     let key = request.key();
     if is_patient && !job::is_there(&state, &request).await {
-        let id = job::start(&state, &caller, caller.namespace(), request).await?;
+        let id = job::start(&state, &caller, (caller.namespace(), Speaks::Ours), request).await?;
         return jobs::accepted(&state, &caller, &id);
     }
     let served = match request.freshness {

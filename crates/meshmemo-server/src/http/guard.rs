@@ -79,7 +79,11 @@ fn admit(
         _ => Credential::of(headers, &cookie_name(state)),
     };
     let from = request.extensions().get::<Peer>().map(|Peer(address)| *address);
-    let caller = identify(state, credential, needs, from)?;
+    let is_preflight = needs == Needs::Backend && is_preflight(request);
+    let caller = identify(state, credential, (needs, is_preflight), from)?;
+    if is_preflight {
+        return Ok((caller, None));
+    }
     let right = match needs {
         Needs::Nothing => return Ok((unless_misled(state, caller, headers), None)),
         Needs::Right(right) => right,
@@ -119,7 +123,7 @@ fn unless_misled(state: &State, caller: Caller, headers: &HeaderMap) -> Caller {
 fn identify(
     state: &State,
     credential: Option<Credential<'_>>,
-    needs: Needs,
+    (needs, is_preflight): (Needs, bool),
     from: Option<IpAddr>,
 ) -> Result<Caller, Refused> {
     let auth = state.access.auth();
@@ -127,7 +131,7 @@ fn identify(
     let is_open = |caller: &Caller| match needs {
         Needs::Nothing => true,
         Needs::Right(right) => caller.may(right),
-        Needs::Backend => caller.may(Right::Generate),
+        Needs::Backend => is_preflight || caller.may(Right::Generate),
     };
     match credential {
         // Where nobody needs a key, none is looked at.
@@ -141,6 +145,15 @@ fn identify(
         _ if is_open(&anyone) => Ok(anyone),
         _ => Err(Refused::new(Refusal::MissingKey, missing_key())),
     }
+}
+
+/// Returns whether a browser asks on behalf of a page what the page may ask. It never sends a key along;
+/// whose pages may ask the backend, the backend says.
+fn is_preflight(request: &Request) -> bool {
+    let headers = request.headers();
+    *request.method() == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 fn take_request(caller: &Caller) -> Result<Option<RateLimit>, Refused> {

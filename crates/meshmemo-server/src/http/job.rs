@@ -12,6 +12,15 @@ use super::state::State;
 use crate::access::Caller;
 use crate::limits::JOB_HIT_MAX;
 
+/// Whose protocol the client of a job speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// This server's: what is not as it was asked for is a failure.
+    Ours,
+    /// The backend's, which would have told of what it made.
+    Backends,
+}
+
 /// Starts a job, and returns its name. If the cache has its result, the job has ended by then.
 ///
 /// # Errors
@@ -19,7 +28,7 @@ use crate::limits::JOB_HIT_MAX;
 pub(super) async fn start(
     state: &Arc<State>,
     caller: &Caller,
-    namespace: &str,
+    (namespace, speaks): (&str, Speaks),
     request: Request,
 ) -> Result<String, Problem> {
     let key = request.key();
@@ -43,7 +52,7 @@ pub(super) async fn start(
             note_refusal(&working, error);
         }
         let is_kept = working.cache.peek(key).await.is_some();
-        end(job, served, is_kept).await;
+        end(job, served, (is_kept, speaks)).await;
     })?;
     state.jobs.attach(&id, work.abort_handle());
     if is_there {
@@ -70,7 +79,7 @@ pub(super) async fn is_there(state: &State, request: &Request) -> bool {
 
 /// Says what a job came to. A whole model that is not to be kept is its result all the same, as it would
 /// be without a cache.
-async fn end(job: RunningJob, served: Result<Served, Error>, is_kept: bool) {
+async fn end(job: RunningJob, served: Result<Served, Error>, (is_kept, speaks): (bool, Speaks)) {
     match served {
         Ok(Served { stored, outcome, .. }) => {
             let meta = stored.meta();
@@ -80,12 +89,12 @@ async fn end(job: RunningJob, served: Result<Served, Error>, is_kept: bool) {
             job.done(Done { digest, variant, is_cached, held }).await;
         }
         Err(error) => match BackendAnswer::of_error(&error).and_then(BackendAnswer::as_entry) {
-            Some(entry) => {
+            Some(entry) if speaks == Speaks::Backends => {
                 let held: Arc<dyn Stored> = Arc::new(entry);
                 let (digest, variant) = (held.meta().digest, held.meta().variant.clone());
                 job.done(Done { digest, variant, is_cached: false, held: Some(held) }).await;
             }
-            None => job.failed(error.to_string()).await,
+            _ => job.failed(error.to_string()).await,
         },
     }
 }

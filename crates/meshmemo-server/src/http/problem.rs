@@ -95,7 +95,9 @@ impl From<Error> for Problem {
             ErrorKind::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
             ErrorKind::Busy { retry_after } => Self::busy(detail, retry_after),
             ErrorKind::OverQuota { retry_after } => Self::too_many(detail, retry_after),
-            ErrorKind::BackendFailed => Self::new(StatusCode::BAD_GATEWAY, detail),
+            ErrorKind::BackendFailed | ErrorKind::BackendDenied => {
+                Self::new(StatusCode::BAD_GATEWAY, detail)
+            }
             ErrorKind::BackendTimeout | ErrorKind::NotCached => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, detail)
             }

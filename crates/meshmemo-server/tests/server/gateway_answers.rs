@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::answer::{Answer, RUNTIME, send, start};
 use crate::gateway::{Gateway, body};
+use crate::house::House;
 use crate::stand_in::Turn;
 
 /// Returns what of an answer's head must be the same for a hit as for a miss.
@@ -125,9 +126,16 @@ fn an_error_reaches_all_who_wait_and_poisons_nothing() {
     let asked = body("coffee.png", &json!({}));
     gateway.backend.close_gate();
     gateway.backend.script([Turn::CutAfter(50)]);
-    let waiting: Vec<_> = (0..20).map(|_| start(gateway.ask("/generate", &asked))).collect();
+    let first = start(gateway.ask("/generate", &asked));
     gateway.backend.wait_until_begun(1);
-    gateway.house.wait_until(|house| house.open_requests() >= 20);
+    let others = (1..20).map(|_| start(gateway.ask("/generate", &asked)));
+    let waiting: Vec<_> = [first].into_iter().chain(others).collect();
+    // Whoever's body is there to the last byte waits: a body is charged twice its size.
+    let all = 20 * 2 * asked.to_string().len();
+    let arrived = |house: &House| house.metric("meshmemo_body_bytes{direction=\"in\"}") / 1024.0;
+    gateway
+        .house
+        .wait_until(|house| arrived(house) >= f64::from(u32::try_from(all / 1024).unwrap()));
     gateway.backend.open_gate();
     for answer in waiting {
         let answer = RUNTIME.block_on(answer).unwrap().unwrap();
@@ -191,6 +199,23 @@ fn what_can_not_be_read_is_answered_by_the_backend() {
     assert_eq!(out_of_range.status, 422);
     assert!(out_of_range.json()["detail"].is_array());
     assert_eq!(validating.backend.begun(), 0);
+}
+
+/// Where clients share, somebody's wrong password is nobody else's.
+#[test]
+fn who_is_not_let_in_by_the_backend_does_not_keep_others_out() {
+    let gateway = Gateway::with("hunyuan3d-2", &["--credentials", "share"]);
+    let asked = body("coffee.png", &json!({}));
+    gateway.backend.close_gate();
+    gateway.backend.script([Turn::Answer(401, "application/json", b"{}".to_vec())]);
+    let wrong = start(gateway.ask("/generate", &asked).bearer_auth("wrong"));
+    gateway.backend.wait_until_begun(1);
+    let right = start(gateway.ask("/generate", &asked).bearer_auth("right"));
+    gateway.house.wait_until(|house| house.open_requests() >= 2);
+    gateway.backend.open_gate();
+    assert_eq!(RUNTIME.block_on(wrong).unwrap().unwrap().status, 401);
+    assert!(RUNTIME.block_on(right).unwrap().unwrap().ok().body.starts_with(b"glTF"));
+    assert_eq!(gateway.backend.begun(), 2);
 }
 
 /// Pages of other sites use the backend from browsers: it says which may.

@@ -132,7 +132,11 @@ fn the_doctor_says_what_is_well_and_what_is_not() {
 fn a_configuration_that_makes_no_sense_is_named_with_what_it_may_be() {
     let desk = Desk::new();
     let url = "http://127.0.0.1:1";
-    let serve = |args: &[&str]| desk.run(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+    let serve = |args: &[&str]| {
+        let listen =
+            if args.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
+        desk.run(&[&["serve"], listen, args].concat())
+    };
     for (args, words) in [
         (vec!["--backend", url], "`hunyuan3d-2`, `hunyuan3d-2.1-stock`"),
         (vec!["--backend", url, "--adapter", "hunyuan"], "`adapter` is `hunyuan`"),
@@ -140,6 +144,18 @@ fn a_configuration_that_makes_no_sense_is_named_with_what_it_may_be() {
         (vec!["--backend", "http://a,http://b", "--adapter", "generic"], "one URL"),
         (vec!["--backend", url, "--adapter", "generic"], "needs a table `[generic]`"),
         (vec!["--adapter", "hunyuan3d-2"], "`native`"),
+        (vec!["--backend", "http://me:secret@gpu", "--adapter", "generic"], "a name or a password"),
+        (
+            vec![
+                "--backend",
+                "http://127.0.0.1:9",
+                "--adapter",
+                "hunyuan3d-2",
+                "--listen",
+                "127.0.0.1:9",
+            ],
+            "own address",
+        ),
         (vec!["--cache", "observe"], "forwards nothing"),
         (
             vec!["--backend", url, "--adapter", "hunyuan3d-2", "--unseeded", "x"],
@@ -147,7 +163,7 @@ fn a_configuration_that_makes_no_sense_is_named_with_what_it_may_be() {
         ),
     ] {
         let said = serve(&args).failed(2);
-        assert!(said.contains(words), "{args:?}: {said}");
+        assert!(said.contains(words) && !said.contains("secret"), "{args:?}: {said}");
     }
     let check = |table: &str| {
         let text = format!("backend = \"{url}\"\nadapter = \"generic\"\n[generic]\n{table}\n");
@@ -163,6 +179,11 @@ fn a_configuration_that_makes_no_sense_is_named_with_what_it_may_be() {
         ("path = \"/make\"\nimages = [\"a\"]\nbody = \"xml\"", "xml"),
         ("path = \"/make\"\nimages = [\"a\"]\nanswer = \"fbx\"", "fbx"),
         ("path = \"/make\"\nimages = [\"a\"]\nstatuses = [404]", "200 to 299"),
+        ("path = \"/make\"\nimages = [\"a\"]\nstatuses = []", "names none"),
+        ("path = \"/make\"\nimages = [\"a\"]\nmethod = \"post\"", "`method` is `post`"),
+        ("path = \"/make?a=1\"\nimages = [\"a\"]", "without a query"),
+        ("path = \"/api/cache/x\"\nimages = [\"a\"]", "this server's own"),
+        ("path = \"/make\"\nimages = [\"a\"]\nirrelevant = [\"a\"]", "in `irrelevant`"),
         ("path = \"/make\"\nimages = [\"a\"]\nrandom_seeds = [0]", "without `seed`"),
         ("path = \"/make\"\nimages = [\"a\"]\nkeyed_headers = [\"Accept\"]", "lower case"),
     ] {

@@ -49,6 +49,15 @@ fn what_is_no_generation_goes_through_untouched() {
     for ours in ["x-frame-options", "cross-origin-resource-policy", "cache-status"] {
         assert!(!answer.headers.contains_key(ours), "{ours}");
     }
+    // Who sends no body sends none: not even the end of one, which some servers take for a request.
+    for method in ["GET", "DELETE", "OPTIONS", "HEAD"] {
+        send(house.request(method.parse().unwrap(), "/nobody"));
+        let seen = gateway.backend.seen();
+        let seen = seen.iter().rfind(|seen| seen.path == "/nobody").unwrap();
+        for name in ["transfer-encoding", "content-length"] {
+            assert!(!seen.headers.contains_key(name), "{method}: {:?}", seen.headers);
+        }
+    }
     for method in ["PUT", "PATCH", "DELETE", "REPORT"] {
         let sent = vec![7; 300_000];
         let method: Method = method.parse().unwrap();
@@ -172,6 +181,13 @@ fn the_backend_is_for_who_has_a_key_and_is_not_shown_it() {
         send(request.header("x-meshmemo-api-key", &reader)).problem(403);
     }
     assert!(gateway.backend.seen().is_empty());
+    // A browser asks for a page without any key, and the backend answers it.
+    let preflight = house
+        .request(Method::OPTIONS, path)
+        .header("origin", "https://shop.example")
+        .header("access-control-request-method", "POST");
+    assert_ne!(send(preflight).status, 401);
+    send(house.request(Method::OPTIONS, path)).problem(401);
     let echo = house.request(Method::GET, "/echo").header("x-meshmemo-api-key", &maker);
     let cookie =
         format!("session=1; meshmemo-key-{}={maker}", house.host.rsplit(':').next().unwrap());

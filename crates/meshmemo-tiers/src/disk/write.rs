@@ -18,7 +18,7 @@ use super::kept::Kept;
 use super::name::{Name, directory};
 use super::{Durability, Inner, Phase, blocking};
 use crate::envelope::seal;
-use crate::limits::{READY_WAIT, ROOM_PAUSE, ROOM_WAIT};
+use crate::limits::{FOOTER_MAX_BYTES, READY_WAIT, ROOM_PAUSE, ROOM_WAIT};
 
 const UNWRITABLE: &str = "an entry can not be written";
 
@@ -65,6 +65,10 @@ impl Inner {
     fn try_write(&self, entry: &Entry, ticket: &Ticket) -> io::Result<Put> {
         let _owned = self.own()?;
         let footer = seal(entry.meta(), entry.body());
+        // What could not be read back is not written.
+        if footer.len() as u64 > u64::from(FOOTER_MAX_BYTES) {
+            return Ok(Put::TooLarge);
+        }
         let bytes = allocated((entry.body().len() + footer.len()) as u64);
         let namespace = entry.meta().identity.namespace.as_str();
         // Made first: a directory that can not be written costs no entry its place.

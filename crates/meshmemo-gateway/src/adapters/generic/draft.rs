@@ -7,7 +7,7 @@ use meshmemo::{Digest, Value};
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::form::Form;
+use super::form::{Form, Part};
 use super::means_yes;
 use super::route::GenericRoute;
 use crate::adapter::{Expected, Keeping, Meaning, Reason, Unclear};
@@ -57,15 +57,13 @@ impl<'a> Draft<'a> {
         json: &str,
     ) -> Result<(), Unclear> {
         let content = unescape(json).ok_or_else(|| Unclear(format!("`{name}` is no text")))?;
-        if content.starts_with("http://") || content.starts_with("https://") {
-            self.is_image_elsewhere = true;
-            self.fields.set(&format!("@image {name} {index}"), text(&content));
-            return Ok(());
-        }
         match decode_plainly(&content) {
             Some(bytes) => self.note_image((place, name, index), Digest::of(&bytes)),
-            // What the server makes of it is not known, so it counts as it was sent.
-            None => self.fields.set(&format!("@image {name} {index}"), text(&content)),
+            // A name or an address: what is behind it may be another image tomorrow.
+            None => {
+                self.is_image_elsewhere = true;
+                self.fields.set(&format!("@image {name} {index}"), text(&content));
+            }
         }
         Ok(())
     }
@@ -80,18 +78,21 @@ impl<'a> Draft<'a> {
 
     pub(super) fn of_form(route: &GenericRoute, form: Form) -> Self {
         let mut draft = Self::new(Fields::empty());
-        for (name, index, bytes) in form.parts {
+        for Part { name, index, is_file, content } in form.parts {
             if let Some(place) = route.images.iter().position(|image| *image == name) {
-                draft.note_image((place, &name, index), Digest::of(&bytes));
+                draft.note_image((place, &name, index), Digest::of(&content));
+                if !is_file {
+                    draft.fields.set(&format!("@no file {name} {index}"), Value::Flag(true));
+                }
                 continue;
             }
-            let content = match std::str::from_utf8(&bytes) {
-                Ok(content) => route.form_value(&name, content),
-                Err(_) => Value::Digest(Digest::of(&bytes)),
+            let value = match std::str::from_utf8(&content) {
+                Ok(text) if !is_file => route.form_value(&name, text),
+                _ => Value::Digest(Digest::of(&content)),
             };
             match index {
-                0 => draft.fields.add(&name, content),
-                _ => draft.fields.set(&format!("@{index} {name}"), content),
+                0 => draft.fields.add(&name, value),
+                _ => draft.fields.set(&format!("@{index} {name}"), value),
             }
         }
         // Between parts of different names, the order means nothing.
@@ -124,7 +125,7 @@ impl<'a> Draft<'a> {
             headers: route.keep_headers.clone(),
         };
         let keeping = if self.is_image_elsewhere {
-            Keeping::PassedThrough(Reason::ImageByUrl)
+            Keeping::PassedThrough(Reason::ImageByReference)
         } else {
             route.keeping(&parameters, unseeded)
         };

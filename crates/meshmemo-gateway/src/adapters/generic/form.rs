@@ -12,13 +12,23 @@ use serde_json::{Map, Value as Json};
 use crate::adapter::Unclear;
 
 /// How many parts a form may have that is read at all.
-const PARTS_MAX: usize = 256;
+const PARTS_MAX: usize = 64;
 /// Bytes of a part's name.
 const NAME_MAX_BYTES: usize = 256;
 
-/// A form: name, how often it came before, and content of each part.
+/// A form.
 pub(super) struct Form {
-    pub(super) parts: Vec<(String, usize, Bytes)>,
+    pub(super) parts: Vec<Part>,
+}
+
+/// A part of a form.
+pub(super) struct Part {
+    pub(super) name: String,
+    /// How many of this name came before.
+    pub(super) index: usize,
+    /// Whether it has a file name: to a server, what has none may be no file.
+    pub(super) is_file: bool,
+    pub(super) content: Bytes,
 }
 
 impl Form {
@@ -46,10 +56,12 @@ async fn read(boundary: String, body: Bytes) -> Result<Form, Unclear> {
         if name.len() > NAME_MAX_BYTES {
             return Err(Unclear("a name of the form is too long".to_owned()));
         }
+        let is_file = part.file_name().is_some();
         let content = part.bytes().await.map_err(malformed)?;
         let count = seen.entry(name.clone()).or_default();
-        parts.push((name, *count, content));
+        let index = *count;
         *count += 1;
+        parts.push(Part { name, index, is_file, content });
     }
     Ok(Form { parts })
 }

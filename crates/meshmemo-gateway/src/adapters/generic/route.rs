@@ -111,7 +111,19 @@ impl GenericRoutes {
     /// # Errors
     /// The first route that makes no sense, and why.
     pub fn check(&self) -> Result<(), String> {
-        self.0.iter().try_for_each(GenericRoute::check)
+        if self.0.is_empty() {
+            return Err("`[generic]` has no route".to_owned());
+        }
+        for (place, route) in self.0.iter().enumerate() {
+            route.check()?;
+            let is_same = |other: &&GenericRoute| {
+                (&other.method, &other.path) == (&route.method, &route.path)
+            };
+            if self.0[..place].iter().any(|other| is_same(&other)) {
+                return Err(format!("`[generic]` has `{} {}` twice", route.method, route.path));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -121,8 +133,27 @@ impl GenericRoute {
         if !self.path.starts_with('/') {
             return wrong("`path` must begin with `/`");
         }
-        if self.method.parse::<Method>().is_err() || self.method == "GET" {
-            return wrong("`method` must be one with a body, such as `POST`");
+        if self.path.contains(['?', '#', ' ']) || self.path.parse::<http::Uri>().is_err() {
+            return wrong("`path` must be a path, without a query");
+        }
+        if self.path.starts_with("/api/cache/") || self.path.starts_with("/-/meshmemo") {
+            return wrong("`path` is one of this server's own");
+        }
+        let methods = [Method::POST, Method::PUT, Method::PATCH];
+        if !methods.iter().any(|method| method.as_str() == self.method) {
+            return wrong(&format!(
+                "`method` is `{}`, but must be `POST`, `PUT` or `PATCH`",
+                self.method
+            ));
+        }
+        if let Some(name) = self.images.iter().find(|name| self.irrelevant.contains(name)) {
+            return wrong(&format!("`{name}` is in `images` and in `irrelevant`"));
+        }
+        if self.statuses.is_empty() {
+            return wrong("`statuses` names none, so that nothing would be kept");
+        }
+        if self.model_field.is_some() && self.answer == Answer::Any {
+            return wrong("`model_field` needs an `answer` that can be checked");
         }
         if self.images.is_empty() {
             return wrong("`images` names no field");

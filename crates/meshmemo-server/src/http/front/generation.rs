@@ -17,7 +17,7 @@ use super::{arrival, namespace, plain};
 use crate::access::{Caller, Right};
 use crate::body_budget::BodyBudget;
 use crate::http::generate::{freshness, note_refusal, regenerate};
-use crate::http::job::{hold, start, write_head};
+use crate::http::job::{Speaks, hold, start, write_head};
 use crate::http::problem::Problem;
 use crate::http::session::cookie_name;
 use crate::http::state::State;
@@ -77,7 +77,7 @@ pub(super) async fn submit(
     if known.meaning.keeping == Keeping::PassedThrough(Reason::NotUnderstood) {
         return submit_unread(state, gateway, &namespace, (request, origin)).await;
     }
-    let id = start(state, caller, &namespace, request).await?;
+    let id = start(state, caller, (&namespace, Speaks::Backends), request).await?;
     let reply = gateway.adapter().report(&Report::Taken(id));
     let mut response = plain(reply.status, reply.media_type, reply.before);
     write_head(response.headers_mut());

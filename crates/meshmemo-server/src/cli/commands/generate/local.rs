@@ -17,6 +17,7 @@ use crate::backend::{Backend, Order};
 use crate::cli::args::Generate;
 use crate::cli::{Usage, output};
 use crate::config::Config;
+use crate::http::MODEL_NOT_NAMED;
 use crate::wire::{self, Parts};
 
 /// How often it is shown how far a generation is.
@@ -46,6 +47,9 @@ impl Local {
     /// Takes the data directory; if a server has it, tells which.
     pub(super) fn open(args: &Generate) -> Result<Place> {
         let config = Config::load(args.config.as_deref(), &args.given()).map_err(Usage)?;
+        if !config.backend.is_model_named() {
+            output::note(MODEL_NOT_NAMED);
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let entered = runtime.enter();
         let parts = match Parts::new(&config, "generate") {
