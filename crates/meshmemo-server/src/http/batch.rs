@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::model_url;
-use super::generate::{Prepared, check_freshness, freshness, note_refusal, prepare, regenerate};
+use super::generate::{Prepared, check_freshness, freshness, obtain, prepare};
 use super::problem::Problem;
 use super::state::State;
 use super::upload::Upload;
@@ -94,11 +94,7 @@ async fn make(
     let Prepared { request, label, format, .. } =
         prepare(state, &caller, upload, freshness).await?;
     let (key, namespace) = (request.key(), caller.namespace().to_owned());
-    let served = match freshness {
-        Freshness::Refresh => regenerate(state, caller, request).await?,
-        _ => state.cache.get_or_generate(request).await,
-    };
-    let served = served.inspect_err(|error| note_refusal(state, error))?;
+    let served = obtain(state, caller, request).await?;
     if state.cache.peek(key).await.is_none() {
         job::hold(state, &namespace, key, Arc::clone(&served.stored)).await?;
     }

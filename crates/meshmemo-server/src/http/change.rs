@@ -2,18 +2,20 @@
 
 use meshmemo::{Error, ErrorKind};
 
-use super::problem::Problem;
 use crate::tasks::Tasks;
 
 /// Carries a change out as a task of the process, and waits for it.
+///
+/// # Errors
+/// `Shutdown` if no more are taken, `Storage` if it ends in a panic.
 pub(super) async fn carry_out<T: Send + 'static>(
     tasks: &Tasks,
     change: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Problem> {
+) -> Result<T, Error> {
     let changed = tasks.start(change)?.await;
     changed.map_err(|panic| {
         let message = "the change ended in a panic";
-        Error::with_source(ErrorKind::Storage, message, panic).into()
+        Error::with_source(ErrorKind::Storage, message, panic)
     })
 }
 

@@ -87,11 +87,7 @@ pub(super) async fn generate(
         let id = job::start(&state, &caller, (caller.namespace(), Speaks::Ours), request).await?;
         return jobs::accepted(&state, &caller, &id);
     }
-    let served = match request.freshness {
-        Freshness::Refresh => regenerate(&state, caller, request).await?,
-        _ => state.cache.get_or_generate(request).await,
-    };
-    let served = served.inspect_err(|error| note_refusal(&state, error))?;
+    let served = obtain(&state, caller, request).await?;
     answer(&state, Generated { served, key, key_took, label, format }).await
 }
 
@@ -127,15 +123,28 @@ pub(super) async fn prepare(
     Ok(Prepared { request, label, format, key_took })
 }
 
-/// Replaces what is cached, which is a change: it is carried to its end.
-pub(super) async fn regenerate(
+/// Has a request answered on behalf of a caller.
+pub(super) async fn obtain(
     state: &State,
     caller: Caller,
     request: Request,
-) -> Result<Result<Served, Error>, Problem> {
+) -> Result<Served, Error> {
+    let served = match request.freshness {
+        Freshness::Refresh => regenerate(state, caller, request).await,
+        _ => state.cache.get_or_generate(request).await,
+    };
+    served.inspect_err(|error| {
+        if matches!(error.kind(), ErrorKind::OverQuota { .. }) {
+            state.access.refusals.count(Refusal::Queue);
+        }
+    })
+}
+
+/// Replaces what is cached, which is a change: it is carried to its end.
+async fn regenerate(state: &State, caller: Caller, request: Request) -> Result<Served, Error> {
     let (client, client_has_left) = oneshot::channel::<Infallible>();
     let (cache, key) = (state.cache.clone(), request.key());
-    let fetched = carry_out(&state.tasks, async move {
+    let fetching = carry_out(&state.tasks, async move {
         let mut fetching = pin!(fetch(cache.clone(), caller, request));
         tokio::select! {
             served = &mut fetching => return served,
@@ -149,33 +158,21 @@ pub(super) async fn regenerate(
             _ => fetching.await,
         }
     });
-    let fetched = fetched.await;
+    let served = fetching.await?;
     drop(client);
-    fetched
+    served
 }
 
-/// Has a request answered; if that replaces what is cached, it is told of as a change.
-pub(super) async fn fetch(
-    cache: ResultCache,
-    caller: Caller,
-    request: Request,
-) -> Result<Served, Error> {
+/// Has a request answered that replaces what is cached, and tells of the change.
+async fn fetch(cache: ResultCache, caller: Caller, request: Request) -> Result<Served, Error> {
     let action = format!("regenerate {}", request.key());
-    let is_change = request.freshness == Freshness::Refresh;
     let served = cache.get_or_generate(request).await;
-    if let (true, Ok(served)) = (is_change, &served) {
+    if let Ok(served) = &served {
         let bytes = served.stored.meta().size_bytes;
         let is_stored = served.outcome == Outcome::Bypass { is_stored: true };
         audit::note(&caller, &action, Removed { entries: is_stored.into(), bytes });
     }
     served
-}
-
-/// Counts who was refused for a quota.
-pub(super) fn note_refusal(state: &State, error: &Error) {
-    if matches!(error.kind(), ErrorKind::OverQuota { .. }) {
-        state.access.refusals.count(Refusal::Queue);
-    }
 }
 
 /// Returns whether a client would rather come back for the model than wait for it (RFC 7240).

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderValue, header};
 use meshmemo::{Error, ErrorKind, Freshness, Key, Outcome, Request, Served, Stored};
 use meshmemo_gateway::{BackendAnswer, Done, RunningJob};
 
-use super::generate::{note_refusal, regenerate};
+use super::generate::obtain;
 use super::problem::Problem;
 use super::state::State;
 use crate::access::Caller;
@@ -42,15 +41,7 @@ pub(super) async fn start(
     let id = job.id().to_owned();
     let (working, caller) = (Arc::clone(state), caller.clone());
     let work = state.tasks.start(async move {
-        let served = match request.freshness {
-            // A change is told of, also if the job is left.
-            Freshness::Refresh => regenerate(&working, caller, request).await,
-            _ => Ok(working.cache.get_or_generate(request).await),
-        };
-        let served = served.unwrap_or_else(|problem| Err(problem.into_error()));
-        if let Err(error) = &served {
-            note_refusal(&working, error);
-        }
+        let served = obtain(&working, caller, request).await;
         let is_kept = working.cache.peek(key).await.is_some();
         end(job, served, (is_kept, speaks)).await;
     })?;
@@ -119,9 +110,4 @@ fn random() -> Result<[u8; 8], Problem> {
         Error::new(ErrorKind::Storage, format!("the system has no random bytes: {error}"))
     })?;
     Ok(bytes)
-}
-
-/// Says that an answer with a job's name is for nobody else.
-pub(super) fn write_head(headers: &mut HeaderMap) {
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }

@@ -13,6 +13,7 @@ use meshmemo::{Limits, RequestStats, Scope};
 use super::problem::Problem;
 use super::state::State;
 use crate::access::{Auth, Caller, KeyRecord, Right};
+use crate::observed::{Observations, Observed};
 use crate::units::{show_duration, show_size};
 
 const STYLE: &str = include_str!("../../assets/page.css");
@@ -63,6 +64,9 @@ struct Statistics {
     bytes: String,
     max_bytes: String,
     bytes_percent: String,
+    /// What the cache would have done, where it only observes; for who sees everything.
+    observed: Option<Observations>,
+    observed_saved_time: String,
 }
 
 /// Shows the page, or the form to sign in.
@@ -161,7 +165,11 @@ impl Statistics {
             Scope::All => {
                 let stats = state.cache.stats();
                 let held = (stats.memory.entries, stats.memory.bytes);
-                Self::new(state, &stats.requests, held, limits)
+                let observed = state.observed.as_ref().map(Observed::counts);
+                let saved_time = observed.unwrap_or_default().saved_time;
+                let observed_saved_time = show_duration(saved_time);
+                let all = Self::new(state, &stats.requests, held, limits);
+                Self { observed, observed_saved_time, ..all }
             }
             Scope::Namespace(name) => {
                 let stats = state.cache.stats_of(&name);
@@ -194,6 +202,8 @@ impl Statistics {
             bytes: show_size(bytes),
             max_bytes: show_size(limits.max_bytes),
             bytes_percent: percent(bytes, limits.max_bytes),
+            observed: None,
+            observed_saved_time: String::new(),
         }
     }
 }

@@ -69,11 +69,6 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..problem }
     }
 
-    /// Returns what the engine would have failed with.
-    pub(super) fn into_error(self) -> Error {
-        Error::new(ErrorKind::Storage, self.detail)
-    }
-
     /// Adds a header to the answer.
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));

@@ -294,6 +294,20 @@ fn a_batch_has_an_answer_for_each_photo_and_generates_each_once() {
     assert!(send(request).problem(422).contains("image"));
 }
 
+/// The gateway starts without its data directory, says so, and serves from memory.
+#[test]
+fn without_its_data_directory_it_starts_and_serves_from_memory() {
+    let gateway = Gateway::with("hunyuan3d-2", &["--data-dir", "/dev/null/there"]);
+    let health = gateway.house.health();
+    assert_eq!((&health["status"], &health["tiers"]["disk"]), (&json!("degraded"), &json!("down")));
+    assert!(health["reasons"]["disk"].as_str().unwrap().contains("can not be used"), "{health}");
+    let asked = body("horse.png", &json!({}));
+    gateway.generate(&asked).ok();
+    assert_eq!(gateway.generate(&asked).ok().cache_status(), "meshmemo; hit; detail=memory");
+    let id = gateway.submit(&asked);
+    assert!(model_of(&gateway.end_of(&id)).starts_with(b"glTF"));
+}
+
 /// The gateway starts without its backend, says so, and serves what it has.
 #[test]
 fn without_its_backend_it_starts_and_serves_what_it_has() {

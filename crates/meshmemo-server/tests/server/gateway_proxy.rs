@@ -248,6 +248,9 @@ fn a_cache_that_observes_forwards_everything_and_counts() {
     assert_eq!(observed["hit_rate_percent"], 33.33);
     assert_eq!(stats["current_items"], 0, "nothing is kept");
     assert!(gateway.house.log().contains("would-hit"));
+    let page = gateway.house.get("/-/meshmemo/").ok();
+    let page = String::from_utf8_lossy(&page.body).into_owned();
+    assert!(page.contains("it would have answered: 1;"), "{page}");
     assert!(gateway.house.files().is_empty());
     let jobs = Gateway::with("hunyuan3d-2", &["--cache", "observe"]);
     let id = jobs.submit(&body("horse.png", &json!({})));

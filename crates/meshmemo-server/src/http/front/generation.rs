@@ -16,8 +16,8 @@ use super::replay::{Answered, fail, let_pages_read, replay};
 use super::{arrival, namespace, plain};
 use crate::access::{Caller, Right};
 use crate::body_budget::BodyBudget;
-use crate::http::generate::{freshness, note_refusal, regenerate};
-use crate::http::job::{Speaks, hold, start, write_head};
+use crate::http::generate::{freshness, obtain};
+use crate::http::job::{Speaks, hold, start};
 use crate::http::problem::Problem;
 use crate::http::session::cookie_name;
 use crate::http::state::State;
@@ -46,19 +46,12 @@ pub(super) async fn generate(
     let origin = headers.get(header::ORIGIN);
     let request = gateway.request(&known, letter, wanted(state, caller, &headers));
     let (key, freshness) = (request.key(), request.freshness);
-    let served = match freshness {
-        Freshness::Refresh => regenerate(state, caller.clone(), request).await?,
-        _ => state.cache.get_or_generate(request).await,
-    };
-    match served {
+    match obtain(state, caller.clone(), request).await {
         Ok(served) => {
             let keeping = known.meaning.keeping;
             replay(state, gateway, origin, Answered { served, key, key_took, keeping }).await
         }
-        Err(error) => {
-            note_refusal(state, &error);
-            fail(gateway, origin, (freshness, error))
-        }
+        Err(error) => fail(gateway, origin, (freshness, error)),
     }
 }
 
@@ -75,14 +68,11 @@ pub(super) async fn submit(
     let origin = headers.get(header::ORIGIN);
     let request = gateway.request(&known, letter, wanted(state, caller, &headers));
     if known.meaning.keeping == Keeping::PassedThrough(Reason::NotUnderstood) {
-        return submit_unread(state, gateway, &namespace, (request, origin)).await;
+        let asked = (request, origin);
+        return submit_unread(state, gateway, (caller.clone(), &namespace), asked).await;
     }
     let id = start(state, caller, (&namespace, Speaks::Backends), request).await?;
-    let reply = gateway.adapter().report(&Report::Taken(id));
-    let mut response = plain(reply.status, reply.media_type, reply.before);
-    write_head(response.headers_mut());
-    let_pages_read(gateway, origin, response.headers_mut());
-    Ok(response)
+    Ok(taken(gateway, id, origin))
 }
 
 /// Has the backend answer a job's request that could not be read: what it refuses, it refuses at once,
@@ -90,23 +80,25 @@ pub(super) async fn submit(
 async fn submit_unread(
     state: &State,
     gateway: &Gateway,
-    namespace: &str,
+    (caller, namespace): (Caller, &str),
     (request, origin): (Request, Option<&HeaderValue>),
 ) -> Result<Response, Problem> {
     let (key, freshness) = (request.key(), request.freshness);
-    match state.cache.get_or_generate(request).await {
+    match obtain(state, caller, request).await {
         Ok(served) => {
             let id = hold(state, namespace, key, served.stored).await?;
-            let reply = gateway.adapter().report(&Report::Taken(id));
-            let mut response = plain(reply.status, reply.media_type, reply.before);
-            let_pages_read(gateway, origin, response.headers_mut());
-            Ok(response)
+            Ok(taken(gateway, id, origin))
         }
-        Err(error) => {
-            note_refusal(state, &error);
-            fail(gateway, origin, (freshness, error))
-        }
+        Err(error) => fail(gateway, origin, (freshness, error)),
     }
+}
+
+/// Answers with the name of a job that was taken.
+fn taken(gateway: &Gateway, id: String, origin: Option<&HeaderValue>) -> Response {
+    let reply = gateway.adapter().report(&Report::Taken(id));
+    let mut response = plain(reply.status, reply.media_type, reply.before);
+    let_pages_read(gateway, origin, response.headers_mut());
+    response
 }
 
 /// Reads a request's body, and what the request means; one that came before, to the byte, is not
