@@ -41,17 +41,10 @@ struct Job {
     key: Key,
     /// The key of what the model is derived from, where it is.
     source_key: Option<Key>,
-    state: State,
+    state: JobState,
     created: Duration,
     changes: watch::Sender<()>,
     work: Option<AbortHandle>,
-}
-
-#[derive(Debug, Clone)]
-enum State {
-    Running,
-    Done(Done),
-    Failed(String),
 }
 
 /// What a job came to.
@@ -152,7 +145,7 @@ impl Jobs {
             namespace: namespace.to_owned(),
             key,
             source_key,
-            state: State::Running,
+            state: JobState::Running,
             created: shared.clock.wall(),
             changes: watch::Sender::new(()),
             work: None,
@@ -168,8 +161,10 @@ impl Jobs {
 
     /// Says what ends the work of a job early.
     pub fn attach(&self, id: &str, work: AbortHandle) {
-        if let Some(job) = self.shared.lock().jobs.get_mut(id) {
-            job.work = Some(work);
+        match self.shared.lock().jobs.get_mut(id) {
+            Some(job) if matches!(job.state, JobState::Running) => job.work = Some(work),
+            // It was left meanwhile.
+            _ => work.abort(),
         }
     }
 
@@ -200,7 +195,7 @@ impl Jobs {
     /// Ends the wait for a job that runs; what has begun goes on without it.
     pub fn cancel(&self, id: &str) {
         let work = self.shared.lock().jobs.get_mut(id).and_then(|job| job.work.take());
-        self.shared.end(id, State::Failed("it was cancelled".to_owned()));
+        self.shared.end(id, JobState::Failed("it was cancelled".to_owned()));
         if let Some(work) = work {
             work.abort();
         }
@@ -214,7 +209,7 @@ impl Jobs {
             Scope::Namespace(own) => owner(&job.namespace) == &**own,
         };
         let mut held = table.jobs.values().filter(is_own).filter_map(|job| match &job.state {
-            State::Done(done) if done.digest == digest => done.held.clone(),
+            JobState::Done(done) if done.digest == digest => done.held.clone(),
             _ => None,
         });
         held.next()
@@ -234,18 +229,18 @@ impl RunningJob {
 
     /// Ends the job well; that is in the journal before anybody sees it.
     pub async fn done(self, done: Done) {
-        self.shared.end_written(&self.id, State::Done(done)).await;
+        self.shared.end_written(&self.id, JobState::Done(done)).await;
     }
 
     /// Ends the job with these words; that is in the journal before anybody sees it.
     pub async fn failed(self, message: impl Into<String> + Send) {
-        self.shared.end_written(&self.id, State::Failed(message.into())).await;
+        self.shared.end_written(&self.id, JobState::Failed(message.into())).await;
     }
 }
 
 impl Drop for RunningJob {
     fn drop(&mut self) {
-        self.shared.end(&self.id, State::Failed("the work was given up".to_owned()));
+        self.shared.end(&self.id, JobState::Failed("the work was given up".to_owned()));
     }
 }
 
@@ -255,17 +250,17 @@ impl Shared {
     }
 
     /// Ends a job, unless it has ended; nobody waits for the journal.
-    fn end(&self, id: &str, state: State) {
+    fn end(&self, id: &str, state: JobState) {
         if let Some(record) = self.set(id, state) {
             drop(self.note(record));
         }
     }
 
     /// Ends a job, unless it has ended, after the journal says so.
-    async fn end_written(&self, id: &str, state: State) {
+    async fn end_written(&self, id: &str, state: JobState) {
         let record = {
             let table = self.lock();
-            let running = table.jobs.get(id).filter(|job| matches!(job.state, State::Running));
+            let running = table.jobs.get(id).filter(|job| matches!(job.state, JobState::Running));
             running.map(|job| Record::of(id, &job.in_state(state.clone())))
         };
         if let Some(record) = record {
@@ -275,9 +270,9 @@ impl Shared {
     }
 
     /// Returns what the journal is to say of a job that ends, unless it has ended.
-    fn set(&self, id: &str, state: State) -> Option<Record> {
+    fn set(&self, id: &str, state: JobState) -> Option<Record> {
         let mut table = self.lock();
-        let job = table.jobs.get_mut(id).filter(|job| matches!(job.state, State::Running))?;
+        let job = table.jobs.get_mut(id).filter(|job| matches!(job.state, JobState::Running))?;
         job.state = state;
         job.work = None;
         let (record, changes) = (Record::of(id, job), job.changes.clone());
@@ -307,7 +302,7 @@ fn owner(namespace: &str) -> &str {
 
 impl Job {
     /// Returns it as it would be in another state.
-    fn in_state(&self, state: State) -> Self {
+    fn in_state(&self, state: JobState) -> Self {
         Self {
             namespace: self.namespace.clone(),
             key: self.key,
@@ -320,13 +315,8 @@ impl Job {
     }
 
     fn view(&self, id: &str) -> JobView {
-        let state = match &self.state {
-            State::Running => JobState::Running,
-            State::Done(done) => JobState::Done(done.clone()),
-            State::Failed(message) => JobState::Failed(message.clone()),
-        };
         let (key, source_key, created) = (self.key, self.source_key, self.created);
-        let namespace = self.namespace.clone();
+        let (namespace, state) = (self.namespace.clone(), self.state.clone());
         JobView { id: id.to_owned(), namespace, key, source_key, created, state }
     }
 }

@@ -75,6 +75,14 @@ impl BodyBudget {
     }
 }
 
+impl Share {
+    /// Gives back all but so much.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        let more = self.permit.num_permits().saturating_sub(units(bytes) as usize);
+        drop(self.permit.split(more));
+    }
+}
+
 impl BodyBudget {
     /// Binds a part to the bytes it was taken for: it comes back when the last of them is dropped.
     pub fn hold(bytes: Bytes, share: impl Deref<Target = Share> + Send + 'static) -> Bytes {
@@ -108,6 +116,10 @@ mod tests {
         let mut upload = budget.take(2 << 10).unwrap();
         assert!(budget.grow(&mut upload, 4 << 10));
         assert!(!budget.grow(&mut upload, 5 << 10) && budget.take(5 << 10).is_none());
+        upload.shrink_to(3 << 10);
+        assert_eq!(budget.bytes(), 3 << 10);
+        upload.shrink_to(8 << 10);
+        assert_eq!(budget.bytes(), 3 << 10, "it does not grow by that");
         drop(upload);
         assert!(budget.take(100 << 10).is_some(), "alone on its way");
         assert_eq!(budget.bytes(), 0);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
-use super::{Done, JOBS_MAX, Job, State};
+use super::{Done, JOBS_MAX, Job, JobState};
 
 /// Bytes of a journal that are read at all.
 const JOURNAL_MAX_BYTES: u64 = 64 << 20;
@@ -170,13 +170,13 @@ fn path(directory: &Path) -> PathBuf {
 impl Record {
     pub(super) fn of(id: &str, job: &Job) -> Self {
         let state = match &job.state {
-            State::Running => Written::Running,
-            State::Done(Done { digest, variant, is_cached, .. }) => Written::Done {
+            JobState::Running => Written::Running,
+            JobState::Done(Done { digest, variant, is_cached, .. }) => Written::Done {
                 digest: digest.to_string(),
                 variant: variant.clone(),
                 cached: *is_cached,
             },
-            State::Failed(message) => {
+            JobState::Failed(message) => {
                 Written::Failed { message: message.chars().take(MESSAGE_MAX_CHARS).collect() }
             }
         };
@@ -194,13 +194,13 @@ impl Record {
     pub(super) fn into_job(self) -> Option<(String, Job)> {
         let state = match self.state {
             Written::Running => {
-                State::Failed("the server ended while the job was under way".to_owned())
+                JobState::Failed("the server ended while the job was under way".to_owned())
             }
             Written::Done { digest, variant, cached } => {
                 let digest = digest.parse().ok()?;
-                State::Done(Done { digest, variant, is_cached: cached, held: None })
+                JobState::Done(Done { digest, variant, is_cached: cached, held: None })
             }
-            Written::Failed { message } => State::Failed(message),
+            Written::Failed { message } => JobState::Failed(message),
         };
         let job = Job {
             namespace: self.namespace,
@@ -246,7 +246,7 @@ mod tests {
         let ids: Vec<_> = read.iter().map(|record| record.id.as_str()).collect();
         assert_eq!(ids, ["a", "b"]);
         let (_, job) = read.into_iter().next().unwrap().into_job().unwrap();
-        assert!(matches!(job.state, State::Failed(words) if words == "it broke"));
+        assert!(matches!(job.state, JobState::Failed(words) if words == "it broke"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use meshmemo::{Error, ErrorKind, Result, Stored};
 
 use super::journal::Record;
-use super::{Done, JOBS_MAX, Job, State};
+use super::{Done, JOBS_MAX, Job, JobState};
 
 /// What results may weigh together that no tier has, and that wait for their client.
 const HELD_MAX_BYTES: u64 = 256 << 20;
@@ -40,13 +40,13 @@ impl Table {
         }
         while self.jobs.len() >= JOBS_MAX {
             let has_ended = |id: &String| {
-                self.jobs.get(id).is_none_or(|job| !matches!(job.state, State::Running))
+                self.jobs.get(id).is_none_or(|job| !matches!(job.state, JobState::Running))
             };
             let Some(place) = self.order.iter().position(has_ended) else { break };
             let id = self.order.remove(place);
             forgotten.extend(id.and_then(|id| self.jobs.remove(&id)));
         }
-        if matches!(job.state, State::Running) {
+        if matches!(job.state, JobState::Running) {
             self.running += 1;
         }
         self.order.push_back(id.clone());
@@ -70,7 +70,7 @@ impl Table {
         let mut dropped = Vec::new();
         for id in self.order.iter().rev() {
             let Some(Job { state, .. }) = self.jobs.get_mut(id) else { continue };
-            let State::Done(Done { held, .. }) = state else { continue };
+            let JobState::Done(Done { held, .. }) = state else { continue };
             let Some(stored) = held else { continue };
             let size_bytes = stored.meta().size_bytes;
             if held_bytes + size_bytes > HELD_MAX_BYTES {
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    fn job(state: State) -> Job {
+    fn job(state: JobState) -> Job {
         Job {
             namespace: "default".to_owned(),
             key: Key::from_bytes([1; 32]),
@@ -105,15 +105,15 @@ mod tests {
     #[test]
     fn the_oldest_that_has_ended_makes_room_and_none_that_runs() {
         let mut table = Table::default();
-        table.add("runs".to_owned(), job(State::Running)).unwrap();
+        table.add("runs".to_owned(), job(JobState::Running)).unwrap();
         for number in 1..JOBS_MAX {
-            table.add(number.to_string(), job(State::Failed(String::new()))).unwrap();
+            table.add(number.to_string(), job(JobState::Failed(String::new()))).unwrap();
         }
-        assert_eq!(table.add("one more".to_owned(), job(State::Running)).unwrap().len(), 1);
+        assert_eq!(table.add("one more".to_owned(), job(JobState::Running)).unwrap().len(), 1);
         assert!(table.jobs.contains_key("runs") && !table.jobs.contains_key("1"));
         assert_eq!((table.jobs.len(), table.running), (JOBS_MAX, 2));
         table.running = JOBS_MAX;
-        let refused = table.add("too many".to_owned(), job(State::Running)).unwrap_err();
+        let refused = table.add("too many".to_owned(), job(JobState::Running)).unwrap_err();
         assert!(matches!(refused.kind(), ErrorKind::Busy { .. }), "{refused}");
     }
 
@@ -126,7 +126,7 @@ mod tests {
         };
         let done = |held| {
             let (digest, variant) = (Digest::of(b"model"), "glb".to_owned());
-            job(State::Done(Done { digest, variant, is_cached: false, held: Some(held) }))
+            job(JobState::Done(Done { digest, variant, is_cached: false, held: Some(held) }))
         };
         let mut table = Table::default();
         let third = HELD_MAX_BYTES / 3;
@@ -135,7 +135,7 @@ mod tests {
         }
         assert_eq!(table.drop_held().len(), 1);
         let is_held = |name: &str| match &table.jobs[name].state {
-            State::Done(done) => done.held.is_some(),
+            JobState::Done(done) => done.held.is_some(),
             _ => false,
         };
         assert_eq!(["a", "b", "c", "d"].map(is_held), [false, true, true, true]);

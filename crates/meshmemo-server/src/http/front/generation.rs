@@ -116,9 +116,10 @@ pub(super) async fn read(
     let sent_on = forward(headers.clone(), arrival);
     let head = RequestHead::new(request.method().clone(), request.uri(), sent_on);
     let mut digest = gateway.digest(&namespace, &head);
-    let (body, share) = read_body(state, request, |piece| digest.add(piece)).await?;
+    let (body, mut share) = read_body(state, request, |piece| digest.add(piece)).await?;
     let arrived_at = state.clock.now();
-    let letter = Letter::new(head, BodyBudget::hold(body, Box::new(share)));
+    let body_bytes = body.len() as u64;
+    let mut letter = Letter::new(head, body);
     let known = match gateway.recall(&digest) {
         Some(known) => known,
         None => {
@@ -131,6 +132,9 @@ pub(super) async fn read(
             })?
         }
     };
+    // What it was taken apart into is gone; the body waits for its turn.
+    share.shrink_to(body_bytes);
+    letter.body = BodyBudget::hold(letter.body, Box::new(share));
     let key_took = state.clock.now().saturating_sub(arrived_at);
     Ok(Read { namespace, letter, known, headers, key_took })
 }
