@@ -82,6 +82,16 @@ pub struct Letter {
     pub body: Bytes,
 }
 
+/// Whose result it is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The namespace.
+    pub namespace: String,
+    /// The keyed hash of what a client shows the backend of who it is: within a namespace, nobody is
+    /// answered with what somebody else's credentials were.
+    pub credentials: Option<Digest>,
+}
+
 /// What a generation request asks for: all that reaches the result, and nothing else.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Meaning {
@@ -194,15 +204,17 @@ pub struct Reply {
 }
 
 impl Meaning {
-    /// Returns the identity of what is asked for, in a namespace, of the model that the operator calls
+    /// Returns the identity of what is asked for, for an owner, of the model that the operator calls
     /// `model_id`.
-    pub(crate) fn identity(&self, adapter: &str, namespace: &str, model_id: &str) -> Identity {
+    pub(crate) fn identity(&self, adapter: &str, owner: &Owner, model_id: &str) -> Identity {
+        let shown = owner.credentials.map(|hash| ("@credentials".to_owned(), Value::Digest(hash)));
+        let parameters = self.parameters.clone().into_iter().chain(shown).collect();
         Identity {
-            namespace: namespace.to_owned(),
+            namespace: owner.namespace.clone(),
             adapter: adapter.to_owned(),
             model_id: model_id.to_owned(),
             model_revision: REVISION.to_owned(),
-            parameters: self.parameters.clone(),
+            parameters,
             images: self.images.clone(),
         }
     }

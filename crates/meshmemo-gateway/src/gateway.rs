@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 use meshmemo::{Freshness, Request};
 use meshmemo_gen::FieldError;
 
-use crate::adapter::{Adapter, Ask, Door, Keeping, Letter, Meaning, RequestHead, Unclear};
+use crate::adapter::{Adapter, Ask, Door, Keeping, Letter, Meaning, Owner, RequestHead, Unclear};
 use crate::alias::{Aliases, Known, RequestDigest};
 use crate::answer::BackendAnswer;
 use crate::judge::judge;
@@ -60,9 +60,10 @@ impl Gateway {
         self.adapter.recognise(method, path)
     }
 
-    /// Begins to digest a request of a namespace; its body's pieces are added as they arrive.
-    pub fn digest(&self, namespace: &str, head: &RequestHead) -> RequestDigest {
-        let about = [namespace, self.adapter.name(), &self.model_id];
+    /// Begins to digest a request; its body's pieces are added as they arrive.
+    pub fn digest(&self, owner: &Owner, head: &RequestHead) -> RequestDigest {
+        let shown = owner.credentials.map(|hash| hash.to_string()).unwrap_or_default();
+        let about = [owner.namespace.as_str(), &shown, self.adapter.name(), &self.model_id];
         RequestDigest::new(&about, head, self.adapter.keyed_headers())
     }
 
@@ -73,7 +74,7 @@ impl Gateway {
 
     /// Reads what a request means, which takes a while: the image is decoded and hashed. One that can
     /// not be read is the backend's to answer, and nothing of it is kept.
-    pub fn read(&self, namespace: &str, letter: &Letter, digest: &RequestDigest) -> Known {
+    pub fn read(&self, owner: &Owner, letter: &Letter, digest: &RequestDigest) -> Known {
         let is_plain = !letter.head.headers.contains_key(http::header::CONTENT_ENCODING);
         let read = if is_plain {
             self.adapter.read(&letter.head, &letter.body)
@@ -82,13 +83,13 @@ impl Gateway {
         };
         match read {
             Ok(meaning) => {
-                let known = self.known(namespace, meaning);
+                let known = self.known(owner, meaning);
                 self.aliases.remember(digest.finish(), &known);
                 known
             }
             Err(Unclear(why)) => {
                 tracing::debug!(path = letter.head.path, why, "a request is not understood");
-                self.known(namespace, Meaning::of_unclear(&letter.head, &letter.body))
+                self.known(owner, Meaning::of_unclear(&letter.head, &letter.body))
             }
         }
     }
@@ -103,7 +104,8 @@ impl Gateway {
         letter.body = held_with(letter.body, ask.photo.clone());
         let meaning = self.adapter.read(&letter.head, &letter.body);
         let meaning = meaning.unwrap_or_else(|_| Meaning::of_unclear(&letter.head, &letter.body));
-        Ok((letter, self.known(namespace, meaning)))
+        let owner = Owner { namespace: namespace.to_owned(), credentials: None };
+        Ok((letter, self.known(&owner, meaning)))
     }
 
     /// Makes the engine's request of what a letter means. What must not be kept is not looked for
@@ -142,8 +144,8 @@ impl Gateway {
         judge(&known.meaning.expected, &answer).is_ok()
     }
 
-    fn known(&self, namespace: &str, meaning: Meaning) -> Known {
-        let identity = meaning.identity(self.adapter.name(), namespace, &self.model_id);
+    fn known(&self, owner: &Owner, meaning: Meaning) -> Known {
+        let identity = meaning.identity(self.adapter.name(), owner, &self.model_id);
         Known {
             generation_key: identity.generation_key(),
             identity: Arc::new(identity),

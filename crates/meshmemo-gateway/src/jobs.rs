@@ -18,9 +18,6 @@ use table::Table;
 
 /// How many jobs are remembered.
 const JOBS_MAX: usize = 10_000;
-/// Stands between a caller's own namespace and the hash of what they show the backend.
-pub const CREDENTIALS_MARK: char = '~';
-
 /// All jobs that are remembered; clones share them.
 #[derive(Debug, Clone)]
 pub struct Jobs {
@@ -168,23 +165,17 @@ impl Jobs {
         }
     }
 
-    /// Looks a job up that is the caller's, whose own namespace this is: what they showed the backend
-    /// when they asked for it may be another thing now.
-    pub fn find(&self, id: &str, own: &str) -> FoundJob {
+    /// Looks a job up within a scope. Its name is all it takes there: what a client showed the backend
+    /// when it asked for it may be another thing now.
+    pub fn find(&self, id: &str, scope: &Scope) -> FoundJob {
         let table = self.shared.lock();
-        match table.jobs.get(id).filter(|job| owner(&job.namespace) == own) {
+        match table.jobs.get(id).filter(|job| scope.covers(&job.namespace)) {
             Some(job) => FoundJob::Job(Box::new(job.view(id))),
             None if !table.jobs.contains_key(id) && self.shared.secret.is_own(id) => {
                 FoundJob::Forgotten
             }
             None => FoundJob::Unknown,
         }
-    }
-
-    /// Looks a job up, whosever it is.
-    pub fn find_any(&self, id: &str) -> FoundJob {
-        let namespace = self.shared.lock().jobs.get(id).map(|job| job.namespace.clone());
-        self.find(id, owner(namespace.as_deref().unwrap_or_default()))
     }
 
     /// Returns what tells of changes of a job.
@@ -204,10 +195,7 @@ impl Jobs {
     /// Finds a result that no tier has, and that waits for its client.
     pub fn held(&self, digest: Digest, scope: &Scope) -> Option<Arc<dyn Stored>> {
         let table = self.shared.lock();
-        let is_own = |job: &&Job| match scope {
-            Scope::All => true,
-            Scope::Namespace(own) => owner(&job.namespace) == &**own,
-        };
+        let is_own = |job: &&Job| scope.covers(&job.namespace);
         let mut held = table.jobs.values().filter(is_own).filter_map(|job| match &job.state {
             JobState::Done(done) if done.digest == digest => done.held.clone(),
             _ => None,
@@ -293,11 +281,6 @@ impl Shared {
             }
         }
     }
-}
-
-/// Returns whose a namespace is, without what they showed the backend.
-fn owner(namespace: &str) -> &str {
-    namespace.split(CREDENTIALS_MARK).next().unwrap_or_default()
 }
 
 impl Job {

@@ -30,8 +30,8 @@ mod quota;
 mod relief;
 
 pub use adapter::{
-    Adapter, Ask, Door, Expected, Keeping, Letter, Meaning, Reason, Reply, Report, RequestHead,
-    Unclear,
+    Adapter, Ask, Door, Expected, Keeping, Letter, Meaning, Owner, Reason, Reply, Report,
+    RequestHead, Unclear,
 };
 pub use adapters::{ADAPTERS, GenericRoute, GenericRoutes, Unseeded, open};
 pub use alias::{Known, RequestDigest};
@@ -39,7 +39,7 @@ pub use answer::BackendAnswer;
 pub use gateway::{Gateway, Wanted};
 pub use headers::{Arrival, credentials, forward, remove_hop_by_hop};
 pub use job_id::Secret;
-pub use jobs::{CREDENTIALS_MARK, Done, FoundJob, JobState, JobView, Jobs, RunningJob};
+pub use jobs::{Done, FoundJob, JobState, JobView, Jobs, RunningJob};
 pub use proxy::pass_on;
 pub use queue::{Place, Queue};
 pub use quota::PlaceQuota;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use meshmemo::SystemClock;
 use meshmemo_gateway::{
-    Ask, Gateway, GenericRoutes, Keeping, Known, Letter, Reason, Remote, RemoteOptions, Unseeded,
-    open,
+    Ask, Gateway, GenericRoutes, Keeping, Known, Letter, Owner, Reason, Remote, RemoteOptions,
+    Unseeded, open,
 };
 use meshmemo_gen::{Format, Parameters};
 use requests::letter;
@@ -62,9 +62,14 @@ fn gateway(name: &str) -> Arc<Gateway> {
     gateway_with(name, "model-1", Unseeded::Keep, GENERIC)
 }
 
+fn owner(namespace: &str) -> Owner {
+    Owner { namespace: namespace.to_owned(), credentials: None }
+}
+
 fn known(gateway: &Gateway, letter: &Letter) -> Known {
-    let digest = gateway.digest("default", &letter.head);
-    gateway.read("default", letter, &digest)
+    let owner = owner("default");
+    let digest = gateway.digest(&owner, &letter.head);
+    gateway.read(&owner, letter, &digest)
 }
 
 /// Returns the key of a JSON request: `IMAGE` stands for one.
@@ -470,8 +475,8 @@ fn the_model_the_namespace_the_query_and_what_a_header_chooses_count() {
         letter.head.headers.extend(
             accept.map(|accept| (http::header::ACCEPT, http::HeaderValue::from_static(accept))),
         );
-        let digest = gateway.digest(namespace, &letter.head);
-        gateway.read(namespace, &letter, &digest).generation_key
+        let digest = gateway.digest(&owner(namespace), &letter.head);
+        gateway.read(&owner(namespace), &letter, &digest).generation_key
     };
     for (name, path) in [("hunyuan3d-2", "/generate"), ("generic", "/v1/3d/generations")] {
         let one = gateway(name);
@@ -529,7 +534,7 @@ fn a_repeat_to_the_byte_is_recalled_and_anything_else_is_not() {
     let gateway = gateway("hunyuan3d-2");
     let letter = letter("/generate", "application/json", format!(r#"{{"image": "{CUP}"}}"#));
     let digest = |gateway: &Gateway, namespace: &str, letter: &Letter| {
-        let mut digest = gateway.digest(namespace, &letter.head);
+        let mut digest = gateway.digest(&owner(namespace), &letter.head);
         // It arrives in pieces, wherever they begin.
         for piece in [letter.body.slice(..7), letter.body.slice(7..)] {
             digest.add(&piece);
@@ -538,10 +543,16 @@ fn a_repeat_to_the_byte_is_recalled_and_anything_else_is_not() {
     };
     let first = digest(&gateway, "default", &letter);
     assert!(gateway.recall(&first).is_none());
-    let read = gateway.read("default", &letter, &first);
+    let read = gateway.read(&owner("default"), &letter, &first);
     let recalled = gateway.recall(&digest(&gateway, "default", &letter)).unwrap();
     assert_eq!(recalled.generation_key, read.generation_key);
     assert!(gateway.recall(&digest(&gateway, "somebody", &letter)).is_none());
+    let somebody = Owner { credentials: Some(meshmemo::Digest::of(b"who")), ..owner("default") };
+    let mut of_somebody = gateway.digest(&somebody, &letter.head);
+    of_somebody.add(&letter.body);
+    assert!(gateway.recall(&of_somebody).is_none());
+    let theirs = gateway.read(&somebody, &letter, &of_somebody);
+    assert_ne!(theirs.generation_key, read.generation_key);
     let mut in_other_words = letter.clone();
     in_other_words
         .head

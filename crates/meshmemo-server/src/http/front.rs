@@ -14,7 +14,8 @@ use axum::extract::{Request, State as Extract};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
-use meshmemo_gateway::{Arrival, CREDENTIALS_MARK, Door, Gateway, credentials, pass_on};
+use meshmemo::{Digest, Scope};
+use meshmemo_gateway::{Arrival, Door, Gateway, Owner, credentials, pass_on};
 use tower_http::timeout::TimeoutBody;
 
 use super::guard::Peer;
@@ -25,9 +26,6 @@ use super::state::State;
 use crate::access::Caller;
 use crate::config::{BackendConfig, Credentials};
 use crate::limits::THROUGH_PAUSE_MAX;
-
-/// Digits of the hash that stands for a client's credentials.
-const CREDENTIAL_DIGITS: usize = 32;
 
 /// Answers what is none of this server's own paths.
 pub(super) async fn front(
@@ -56,7 +54,8 @@ pub(super) async fn front(
             ("backend submit", generation::submit(&state, &gateway, &caller, request).await)
         }
         Door::Status(id) => {
-            ("backend status", status::status(&state, &gateway, caller.namespace(), id).await)
+            let own = Scope::Namespace(caller.namespace().into());
+            ("backend status", status::status(&state, &gateway, &own, id).await)
         }
     };
     let mut response = answered.unwrap_or_else(|problem| {
@@ -83,19 +82,21 @@ fn arrival<'a>(state: &State, request: &Request, cookie_name: &'a str) -> Arriva
     Arrival { from, scheme: state.scheme(), cookie_name }
 }
 
-/// Says whose entry it is that a request is for: who shows the backend who they are sees what they were
-/// answered, and nobody else does, unless the operator lets them share.
-fn namespace(state: &State, caller: &Caller, headers: &HeaderMap) -> String {
-    let own = caller.namespace();
-    let BackendConfig::Remote(remote) = &state.config.backend else { return own.to_owned() };
-    let also: Vec<_> =
-        remote.routes.0.iter().flat_map(|route| route.credential_headers.clone()).collect();
-    let shown = credentials(headers, &cookie_name(state), &also);
-    if remote.credentials == Credentials::Share || shown.is_empty() {
-        return own.to_owned();
-    }
-    let hash = state.secret.hash("credentials", &shown).to_hex();
-    format!("{own}{CREDENTIALS_MARK}{}", &hash[..CREDENTIAL_DIGITS])
+/// Says whose result it is to be that a request is for: who shows the backend who they are is answered
+/// with what they were answered, and not with what others were, unless the operator lets them share.
+fn owner(state: &State, caller: &Caller, headers: &HeaderMap) -> Owner {
+    let namespace = caller.namespace().to_owned();
+    let credentials = match &state.config.backend {
+        BackendConfig::Remote(remote) if remote.credentials == Credentials::Separate => {
+            let routes = remote.routes.0.iter();
+            let also: Vec<_> = routes.flat_map(|route| route.credential_headers.clone()).collect();
+            let shown = credentials(headers, &cookie_name(state), &also);
+            (!shown.is_empty()).then(|| state.secret.hash("credentials", &shown))
+        }
+        _ => None,
+    };
+    let credentials = credentials.map(|hash| Digest::from_bytes(*hash.as_bytes()));
+    Owner { namespace, credentials }
 }
 
 /// Answers with a status and a body that is all there.

@@ -84,7 +84,7 @@ pub(super) async fn generate(
         prepare(&state, &caller, upload, state.freshness(asked)).await?;
     let key = request.key();
     if is_patient && !job::is_there(&state, &request).await {
-        let id = job::start(&state, &caller, (caller.namespace(), Speaks::Ours), request).await?;
+        let id = job::start(&state, &caller, Speaks::Ours, request).await?;
         return jobs::accepted(&state, &caller, &id);
     }
     let served = obtain(&state, caller, request).await?;

@@ -27,7 +27,7 @@ pub(super) enum Speaks {
 pub(super) async fn start(
     state: &Arc<State>,
     caller: &Caller,
-    (namespace, speaks): (&str, Speaks),
+    speaks: Speaks,
     request: Request,
 ) -> Result<String, Problem> {
     let key = request.key();
@@ -37,7 +37,7 @@ pub(super) async fn start(
     }
     let source = request.generation.variants().source_of(&request.variant);
     let source_key = source.map(|source| request.generation_key.key(source));
-    let job = state.jobs.take(namespace, key, source_key, random()?).await?;
+    let job = state.jobs.take(caller.namespace(), key, source_key, random()?).await?;
     let id = job.id().to_owned();
     let (working, caller) = (Arc::clone(state), caller.clone());
     let work = state.tasks.start(async move {

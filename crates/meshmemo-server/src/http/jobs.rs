@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
-use meshmemo::{Progress, Scope};
+use meshmemo::Progress;
 use meshmemo_gateway::{FoundJob, JobState, JobView};
 use meshmemo_gen::Format;
 use serde::Serialize;
@@ -133,10 +133,7 @@ pub(super) fn accepted(state: &State, caller: &Caller, id: &str) -> Result<Respo
 }
 
 fn find(state: &State, caller: &Caller, id: &str) -> Result<JobView, Problem> {
-    let found = match caller.scope() {
-        Scope::All => state.jobs.find_any(id),
-        Scope::Namespace(namespace) => state.jobs.find(id, &namespace),
-    };
+    let found = state.jobs.find(id, &caller.scope());
     let id: String = id.chars().take(80).collect();
     match found {
         FoundJob::Job(job) => Ok(*job),

@@ -13,7 +13,7 @@ use meshmemo_gateway::{
 use tokio::task::spawn_blocking;
 
 use super::replay::{Answered, fail, let_pages_read, replay};
-use super::{arrival, namespace, plain};
+use super::{arrival, owner, plain};
 use crate::access::{Caller, Right};
 use crate::body_budget::BodyBudget;
 use crate::http::generate::{freshness, obtain};
@@ -25,7 +25,6 @@ use crate::http::upload::read_body;
 
 /// A request that was read.
 pub(super) struct Read {
-    pub(super) namespace: String,
     pub(super) letter: Letter,
     pub(super) known: Known,
     /// The headers as they came.
@@ -41,8 +40,7 @@ pub(super) async fn generate(
     caller: &Caller,
     request: HttpRequest,
 ) -> Result<Response, Problem> {
-    let Read { letter, known, headers, key_took, .. } =
-        read(state, gateway, caller, request).await?;
+    let Read { letter, known, headers, key_took } = read(state, gateway, caller, request).await?;
     let origin = headers.get(header::ORIGIN);
     let request = gateway.request(&known, letter, wanted(state, caller, &headers));
     let (key, freshness) = (request.key(), request.freshness);
@@ -62,16 +60,14 @@ pub(super) async fn submit(
     caller: &Caller,
     request: HttpRequest,
 ) -> Result<Response, Problem> {
-    let Read { namespace, letter, known, headers, .. } =
-        read(state, gateway, caller, request).await?;
+    let Read { letter, known, headers, .. } = read(state, gateway, caller, request).await?;
     let letter = as_generation(letter);
     let origin = headers.get(header::ORIGIN);
     let request = gateway.request(&known, letter, wanted(state, caller, &headers));
     if known.meaning.keeping == Keeping::PassedThrough(Reason::NotUnderstood) {
-        let asked = (request, origin);
-        return submit_unread(state, gateway, (caller.clone(), &namespace), asked).await;
+        return submit_unread(state, gateway, caller, (request, origin)).await;
     }
-    let id = start(state, caller, (&namespace, Speaks::Backends), request).await?;
+    let id = start(state, caller, Speaks::Backends, request).await?;
     Ok(taken(gateway, id, origin))
 }
 
@@ -80,13 +76,13 @@ pub(super) async fn submit(
 async fn submit_unread(
     state: &State,
     gateway: &Gateway,
-    (caller, namespace): (Caller, &str),
+    caller: &Caller,
     (request, origin): (Request, Option<&HeaderValue>),
 ) -> Result<Response, Problem> {
     let (key, freshness) = (request.key(), request.freshness);
-    match obtain(state, caller, request).await {
+    match obtain(state, caller.clone(), request).await {
         Ok(served) => {
-            let id = hold(state, namespace, key, served.stored).await?;
+            let id = hold(state, caller.namespace(), key, served.stored).await?;
             Ok(taken(gateway, id, origin))
         }
         Err(error) => fail(gateway, origin, (freshness, error)),
@@ -111,11 +107,11 @@ pub(super) async fn read(
 ) -> Result<Read, Problem> {
     let cookie = cookie_name(state);
     let arrival = arrival(state, &request, &cookie);
-    let namespace = namespace(state, caller, request.headers());
+    let owner = owner(state, caller, request.headers());
     let headers = request.headers().clone();
     let sent_on = forward(headers.clone(), arrival);
     let head = RequestHead::new(request.method().clone(), request.uri(), sent_on);
-    let mut digest = gateway.digest(&namespace, &head);
+    let mut digest = gateway.digest(&owner, &head);
     let (body, mut share) = read_body(state, request, |piece| digest.add(piece)).await?;
     let arrived_at = state.clock.now();
     let body_bytes = body.len() as u64;
@@ -124,8 +120,7 @@ pub(super) async fn read(
         Some(known) => known,
         None => {
             let (gateway, letter) = (Arc::clone(gateway), letter.clone());
-            let namespace = namespace.clone();
-            let reading = spawn_blocking(move || gateway.read(&namespace, &letter, &digest));
+            let reading = spawn_blocking(move || gateway.read(&owner, &letter, &digest));
             reading.await.map_err(|panic| {
                 let message = "the request could not be read";
                 Error::with_source(ErrorKind::BackendFailed, message, panic)
@@ -136,7 +131,7 @@ pub(super) async fn read(
     share.shrink_to(body_bytes);
     letter.body = BodyBudget::hold(letter.body, Box::new(share));
     let key_took = state.clock.now().saturating_sub(arrived_at);
-    Ok(Read { namespace, letter, known, headers, key_took })
+    Ok(Read { letter, known, headers, key_took })
 }
 
 fn wanted(state: &State, caller: &Caller, headers: &HeaderMap) -> Wanted {

@@ -24,7 +24,7 @@ const ENCODED_MAX_BYTES: usize = 192 << 10;
 pub(super) async fn status(
     state: &State,
     gateway: &Gateway,
-    own: &str,
+    own: &Scope,
     id: &str,
 ) -> Result<Response, Problem> {
     let failed = |message: &str| Report::Failed(message.to_owned());
@@ -35,10 +35,9 @@ pub(super) async fn status(
             JobState::Running => (Report::Processing, None),
             JobState::Failed(message) => (Report::Failed(message), None),
             JobState::Done(done) => {
-                let scope = Scope::Namespace(job.namespace.as_str().into());
                 let stored = match done.held {
                     Some(held) => Some(held),
-                    None => state.cache.find(done.digest, &scope).await,
+                    None => state.cache.find(done.digest, own).await,
                 };
                 match stored {
                     Some(stored) => (Report::Completed, Some(stored)),
