@@ -55,3 +55,76 @@ fn judge_model(expected: &Expected, model: &[u8]) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use bytes::Bytes;
+    use http::{HeaderMap, HeaderValue, StatusCode};
+    use meshmemo_gen::{Parameters, relief};
+
+    use super::*;
+    use crate::base64_text::encode;
+
+    fn glb() -> Vec<u8> {
+        let photo = include_bytes!("../../../examples/images/horse.png");
+        let coarse = Parameters { quality: 1, ..Parameters::default() };
+        relief::generate(photo, &coarse, &mut |_| ControlFlow::Continue(())).unwrap()
+    }
+
+    fn answer(body: impl Into<Bytes>) -> BackendAnswer {
+        let (status, headers) = (StatusCode::OK, HeaderMap::new());
+        BackendAnswer { status, headers, body: body.into(), is_framed: true, reason: None }
+    }
+
+    fn why(expected: &Expected, answer: &BackendAnswer) -> String {
+        judge(expected, answer).unwrap_err()
+    }
+
+    #[test]
+    fn only_a_whole_model_of_the_format_is_a_result() {
+        let (glb, expected) = (glb(), Expected::model(Format::Glb));
+        judge(&expected, &answer(glb.clone())).unwrap();
+        let textured = Expected { is_textured: true, ..expected.clone() };
+        judge(&textured, &answer(glb.clone())).unwrap();
+        assert!(why(&expected, &answer("")).contains("empty"));
+        assert!(why(&expected, &answer("<html>")).contains("GLB"));
+        assert!(why(&expected, &answer(glb[..glb.len() - 4].to_vec())).contains("announces"));
+        assert!(why(&Expected::model(Format::Stl), &answer(glb.clone())).contains("STL"));
+        let other = BackendAnswer { status: StatusCode::CREATED, ..answer(glb.clone()) };
+        assert!(why(&expected, &other).contains("201"));
+        let mut compressed = answer(glb);
+        let gzip = HeaderValue::from_static("gzip");
+        compressed.headers.insert(header::CONTENT_ENCODING, gzip);
+        assert!(why(&expected, &compressed).contains("compressed"));
+    }
+
+    #[test]
+    fn what_has_no_length_of_its_own_must_be_framed() {
+        let obj = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n";
+        let expected = Expected::model(Format::Obj);
+        judge(&expected, &answer(obj)).unwrap();
+        let unframed = BackendAnswer { is_framed: false, ..answer(obj) };
+        assert!(why(&expected, &unframed).contains("broken connection"));
+        let any = Expected { format: None, ..expected };
+        assert!(judge(&any, &unframed).is_err() && judge(&any, &answer("anything")).is_ok());
+        let unframed = BackendAnswer { is_framed: false, ..answer(glb()) };
+        judge(&Expected::model(Format::Glb), &unframed).unwrap();
+    }
+
+    #[test]
+    fn a_model_inside_of_json_is_looked_at() {
+        let pointer = Some("/artifacts/0/base64".to_owned());
+        let expected = Expected { model_field: pointer, ..Expected::model(Format::Glb) };
+        let around = |text: &str| answer(format!(r#"{{"artifacts": [{{"base64": "{text}"}}]}}"#));
+        let glb = glb();
+        judge(&expected, &around(&encode(&glb))).unwrap();
+        let uri = format!("data:model/gltf-binary;base64,{}", encode(&glb));
+        judge(&expected, &around(&uri)).unwrap();
+        assert!(why(&expected, &around(&encode(&glb[..200]))).contains("GLB"));
+        assert!(why(&expected, &around("not base64!")).contains("no base64"));
+        assert!(why(&expected, &answer("{}")).contains("no text at"));
+        assert!(why(&expected, &answer("no JSON")).contains("no JSON"));
+    }
+}
