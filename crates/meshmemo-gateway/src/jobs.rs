@@ -18,6 +18,9 @@ use table::Table;
 
 /// How many jobs are remembered.
 const JOBS_MAX: usize = 10_000;
+/// How long an answer waits for the journal.
+const JOURNAL_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// All jobs that are remembered; clones share them.
 #[derive(Debug, Clone)]
 pub struct Jobs {
@@ -39,6 +42,8 @@ struct Job {
     /// The key of what the model is derived from, where it is.
     source_key: Option<Key>,
     state: JobState,
+    /// How it ends, while the journal is told: nothing else ends it then.
+    ending: Option<JobState>,
     created: Duration,
     changes: watch::Sender<()>,
     work: Option<AbortHandle>,
@@ -143,6 +148,7 @@ impl Jobs {
             key,
             source_key,
             state: JobState::Running,
+            ending: None,
             created: shared.clock.wall(),
             changes: watch::Sender::new(()),
             work: None,
@@ -237,66 +243,63 @@ impl Shared {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends a job, unless it has ended; nobody waits for the journal.
+    /// Ends a job, unless it has ended or is ending; nobody waits for the journal.
     fn end(&self, id: &str, state: JobState) {
-        if let Some(record) = self.set(id, state) {
+        if let Some(record) = self.begin_end(id, state) {
             drop(self.note(record));
+            self.finish_end(id);
         }
     }
 
-    /// Ends a job, unless it has ended, after the journal says so.
+    /// Ends a job, unless it has ended or is ending, after the journal says so.
     async fn end_written(&self, id: &str, state: JobState) {
-        let record = {
-            let table = self.lock();
-            let running = table.jobs.get(id).filter(|job| matches!(job.state, JobState::Running));
-            running.map(|job| Record::of(id, &job.in_state(state.clone())))
-        };
-        if let Some(record) = record {
+        if let Some(record) = self.begin_end(id, state) {
             self.note(record).await;
-            self.set(id, state);
+            self.finish_end(id);
         }
     }
 
-    /// Returns what the journal is to say of a job that ends, unless it has ended.
-    fn set(&self, id: &str, state: JobState) -> Option<Record> {
+    /// Decides how a job ends, and returns what the journal is to say of that.
+    fn begin_end(&self, id: &str, state: JobState) -> Option<Record> {
         let mut table = self.lock();
-        let job = table.jobs.get_mut(id).filter(|job| matches!(job.state, JobState::Running))?;
+        let job = table.jobs.get_mut(id)?;
+        if !matches!(job.state, JobState::Running) || job.ending.is_some() {
+            return None;
+        }
+        job.ending = Some(state);
+        Some(Record::of(id, job))
+    }
+
+    /// Lets everybody see that a job has ended.
+    fn finish_end(&self, id: &str) {
+        let mut table = self.lock();
+        let Some(job) = table.jobs.get_mut(id) else { return };
+        let Some(state) = job.ending.take() else { return };
         job.state = state;
         job.work = None;
-        let (record, changes) = (Record::of(id, job), job.changes.clone());
-        table.running -= 1;
-        let dropped = table.drop_held();
+        let changes = job.changes.clone();
+        let dropped = table.note_end(id);
         drop(table);
         drop(dropped);
         changes.send_replace(());
-        Some(record)
     }
 
-    /// Writes a line into the journal; the future waits for that.
+    /// Writes a line into the journal; the future waits for that, but not for a disk that hangs.
     fn note(&self, record: Record) -> impl Future<Output = ()> + use<> {
         let written = self.journal.as_ref().map(|journal| journal.add(record));
         async move {
-            if let Some(written) = written {
-                let _not_kept = written.await;
+            if let Some(written) = written
+                && tokio::time::timeout(JOURNAL_WAIT_MAX, written).await.is_err()
+            {
+                tracing::warn!(
+                    "the journal of jobs takes too long: a job may not survive a restart"
+                );
             }
         }
     }
 }
 
 impl Job {
-    /// Returns it as it would be in another state.
-    fn in_state(&self, state: JobState) -> Self {
-        Self {
-            namespace: self.namespace.clone(),
-            key: self.key,
-            source_key: self.source_key,
-            state,
-            created: self.created,
-            changes: self.changes.clone(),
-            work: None,
-        }
-    }
-
     fn view(&self, id: &str) -> JobView {
         let (key, source_key, created) = (self.key, self.source_key, self.created);
         let (namespace, state) = (self.namespace.clone(), self.state.clone());

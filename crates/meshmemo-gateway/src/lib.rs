@@ -44,4 +44,4 @@ pub use proxy::pass_on;
 pub use queue::{Place, Queue};
 pub use quota::PlaceQuota;
 pub use relief::{Asked, Relief, ReliefGeneration, ReliefOptions};
-pub use remote::{Body, Remote, RemoteOptions, whole};
+pub use remote::{Body, Remote, RemoteOptions, TUNNELS_MAX, whole};

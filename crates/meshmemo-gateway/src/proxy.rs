@@ -34,7 +34,8 @@ pub async fn pass_on(
     mut request: Request<Body>,
     arrival: Arrival<'_>,
 ) -> Result<Response<Body>> {
-    let upgrade = request.headers().get(header::UPGRADE).cloned();
+    let upgrade =
+        request.headers().get(header::UPGRADE).filter(|_| wants_upgrade(&request)).cloned();
     let client_side = upgrade.as_ref().map(|_| hyper::upgrade::on(&mut request));
     let (mut parts, body) = request.into_parts();
     // Where the client sends no body, the backend is sent none: not even the end of one.
@@ -65,6 +66,13 @@ pub async fn pass_on(
     }
     remove_hop_by_hop(response.headers_mut());
     Ok(response.map(boxed))
+}
+
+/// Returns whether a request asks for another protocol on this connection.
+fn wants_upgrade(request: &Request<Body>) -> bool {
+    let connection = request.headers().get_all(header::CONNECTION).iter();
+    let mut names = connection.filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(','));
+    names.any(|name| name.trim().eq_ignore_ascii_case("upgrade"))
 }
 
 fn boxed(body: Incoming) -> Body {

@@ -36,7 +36,7 @@ const ANSWER_MAX_BYTES: u64 = 1 << 30;
 const CAPACITY_MAX: u64 = 64 << 20;
 
 /// How many connections may change their protocol, and how long to wait when that many have.
-const TUNNELS_MAX: usize = 256;
+pub const TUNNELS_MAX: usize = 256;
 const TUNNEL_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// The body of a request to a backend.

@@ -44,11 +44,13 @@ impl BodyBudget {
         Some(Share { permit })
     }
 
-    /// Adds to a part as its body grows; returns whether there was that much left.
+    /// Adds to a part as its body grows to so many bytes; returns whether there was that much left.
     #[must_use]
-    pub fn grow(&self, share: &mut Share, bytes: u64) -> bool {
-        let units = units(bytes).min(self.units_max);
-        match Arc::clone(&self.units).try_acquire_many_owned(units) {
+    pub fn grow_to(&self, share: &mut Share, bytes: u64) -> bool {
+        let wanted = units(bytes).min(self.units_max) as usize;
+        let more = wanted.saturating_sub(share.permit.num_permits());
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        match Arc::clone(&self.units).try_acquire_many_owned(more) {
             Ok(more) => {
                 share.permit.merge(more);
                 true
@@ -114,8 +116,13 @@ mod tests {
     fn the_budget_is_a_bound_and_comes_back() {
         let budget = BodyBudget::new(10 << 10);
         let mut upload = budget.take(2 << 10).unwrap();
-        assert!(budget.grow(&mut upload, 4 << 10));
-        assert!(!budget.grow(&mut upload, 5 << 10) && budget.take(5 << 10).is_none());
+        assert!(budget.grow_to(&mut upload, 6 << 10));
+        assert!(!budget.grow_to(&mut upload, 11 << 10) || budget.bytes() == 10 << 10);
+        upload.shrink_to(6 << 10);
+        assert!(budget.take(5 << 10).is_none());
+        // Many small pieces take no more than one large one.
+        assert!((0..6 << 10).all(|bytes| budget.grow_to(&mut upload, bytes)));
+        assert_eq!(budget.bytes(), 6 << 10);
         upload.shrink_to(3 << 10);
         assert_eq!(budget.bytes(), 3 << 10);
         upload.shrink_to(8 << 10);

@@ -85,6 +85,9 @@ pub(crate) const JOB_HIT_MAX: Duration = Duration::from_secs(10);
 /// How long a backend may be silent in the middle of an answer that goes through.
 pub(crate) const THROUGH_PAUSE_MAX: Duration = Duration::from_hours(1);
 
+/// How long who watches a job hears nothing, while there is nothing to tell.
+pub(crate) const JOB_SILENCE_MAX: Duration = Duration::from_secs(15);
+
 /// How many clients may watch jobs at a time.
 pub(crate) const JOB_WATCHERS_MAX: usize = 256;
 

@@ -135,8 +135,12 @@ impl Observed {
 }
 
 impl UnderWay {
-    /// Notes that its result might have been kept.
+    /// Notes that its result might have been kept. What was there already would not have been made again,
+    /// and goes on to age.
     pub fn kept(&self, bytes: u64, cost: Duration) {
+        if self.would == Would::Hit {
+            return;
+        }
         let sighting = Sighting { bytes: bytes.max(LEAST_BYTES), cost };
         let _outcome = self.results.insert(self.key, sighting);
     }

@@ -79,11 +79,12 @@ impl Audience {
     /// at a time, the last one is woken.
     pub async fn left(&self) {
         poll_fn(|context| {
+            let waker = context.waker().clone();
             let mut state = self.state.lock();
             if state.waiting == 0 {
                 return Poll::Ready(());
             }
-            let before = state.watcher.replace(context.waker().clone());
+            let before = state.watcher.replace(waker);
             drop(state);
             drop(before);
             Poll::Pending

@@ -34,6 +34,12 @@ impl Request {
     pub fn key(&self) -> Key {
         self.generation_key.key(&self.variant)
     }
+
+    /// Returns the key of what it is derived from, where it is.
+    pub fn source_key(&self) -> Option<Key> {
+        let source = self.generation.variants().source_of(&self.variant);
+        source.map(|source| self.generation_key.key(source))
+    }
 }
 
 /// What of the cache a request may use.

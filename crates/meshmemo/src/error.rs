@@ -60,9 +60,12 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Returns whether the caller was sent away before any work began.
+    /// Returns whether the caller was sent away, or has left, before any work began.
     pub(crate) fn is_before_work(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::OverQuota { .. } | Self::Shutdown)
+        matches!(
+            self,
+            Self::Busy { .. } | Self::OverQuota { .. } | Self::Cancelled | Self::Shutdown
+        )
     }
 
     /// Returns whether the error is of one caller, and of nobody else who waits for the same.

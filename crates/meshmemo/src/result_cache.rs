@@ -131,10 +131,12 @@ impl ResultCache {
         }
     }
 
-    /// Returns how far the generation of a key has got, if one is under way.
-    pub fn progress(&self, key: &Key) -> Option<Progress> {
-        let hash = self.inner.memory.hash(key);
-        self.inner.flights.audience(hash, key).map(|audience| audience.progress())
+    /// Returns how far the generation of a key has got, if one is under way; of what is derived, that of
+    /// its source.
+    pub fn progress(&self, key: &Key, source: Option<&Key>) -> Option<Progress> {
+        let audience = |key: &Key| self.inner.flights.audience(self.inner.memory.hash(key), key);
+        let audience = source.and_then(audience).or_else(|| audience(key));
+        audience.map(|audience| audience.progress())
     }
 
     /// Lists the keys that are being looked up in slower tiers or generated right now.

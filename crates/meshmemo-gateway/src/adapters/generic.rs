@@ -88,7 +88,8 @@ impl Adapter for Generic {
         honoured.extend(route.seed.as_ref().map(|_| "seed"));
         // The one that there is may be named.
         let is_only_format = Some(ask.parameters.format) == route.answer.format();
-        honoured.extend((is_only_format && honoured.is_empty()).then_some("format"));
+        let is_all_there_is = is_only_format && route.format_field.is_none();
+        honoured.extend(is_all_there_is.then_some("format"));
         ask.check(&honoured, NAME)?;
         let mut more = Map::new();
         if let Some(field) = route.format_field.as_ref().filter(|_| ask.has("format")) {

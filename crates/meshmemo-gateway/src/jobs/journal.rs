@@ -169,7 +169,7 @@ fn path(directory: &Path) -> PathBuf {
 
 impl Record {
     pub(super) fn of(id: &str, job: &Job) -> Self {
-        let state = match &job.state {
+        let state = match job.ending.as_ref().unwrap_or(&job.state) {
             JobState::Running => Written::Running,
             JobState::Done(Done { digest, variant, is_cached, .. }) => Written::Done {
                 digest: digest.to_string(),
@@ -207,6 +207,7 @@ impl Record {
             key: self.key.parse().ok()?,
             source_key: self.source_key.and_then(|key| key.parse().ok()),
             state,
+            ending: None,
             created: Duration::try_from_secs_f64(self.created_seconds).ok()?,
             changes: watch::Sender::new(()),
             work: None,

@@ -20,6 +20,8 @@ pub(super) struct Table {
     /// In the order in which they were taken.
     order: VecDeque<String>,
     pub(super) running: usize,
+    /// Those that hold a result which no tier has, in the order in which they ended.
+    held: VecDeque<String>,
 }
 
 impl Table {
@@ -63,22 +65,27 @@ impl Table {
         }
     }
 
-    /// Lets go of the oldest results that no tier has, where there are too many; returns them, to be
-    /// dropped where nothing is locked.
-    pub(super) fn drop_held(&mut self) -> Vec<Arc<dyn Stored>> {
-        let mut held_bytes = 0;
-        let mut dropped = Vec::new();
-        for id in self.order.iter().rev() {
-            let Some(Job { state, .. }) = self.jobs.get_mut(id) else { continue };
-            let JobState::Done(Done { held, .. }) = state else { continue };
+    /// Notes that a job has ended. Lets go of results that no tier has, those of the jobs that ended first,
+    /// where there are too many, but never of the last one; returns them, to be dropped where nothing is
+    /// locked.
+    pub(super) fn note_end(&mut self, id: &str) -> Vec<Arc<dyn Stored>> {
+        self.running -= 1;
+        self.held.push_back(id.to_owned());
+        let (mut held_bytes, mut dropped, mut kept) = (0, Vec::new(), VecDeque::new());
+        for id in std::mem::take(&mut self.held).into_iter().rev() {
+            let Some(Job { state: JobState::Done(Done { held, .. }), .. }) = self.jobs.get_mut(&id)
+            else {
+                continue;
+            };
             let Some(stored) = held else { continue };
-            let size_bytes = stored.meta().size_bytes;
-            if held_bytes + size_bytes > HELD_MAX_BYTES {
+            held_bytes += stored.meta().size_bytes;
+            if held_bytes > HELD_MAX_BYTES && !kept.is_empty() {
                 dropped.extend(held.take());
             } else {
-                held_bytes += size_bytes;
+                kept.push_front(id);
             }
         }
+        self.held = kept;
         dropped
     }
 }
@@ -96,6 +103,7 @@ mod tests {
             key: Key::from_bytes([1; 32]),
             source_key: None,
             state,
+            ending: None,
             created: Duration::ZERO,
             changes: watch::Sender::new(()),
             work: None,
@@ -130,10 +138,13 @@ mod tests {
         };
         let mut table = Table::default();
         let third = HELD_MAX_BYTES / 3;
-        for name in ["a", "b", "c", "d"] {
+        // They end in another order than they were taken.
+        for name in ["d", "a", "b", "c"] {
             table.add(name.to_owned(), done(entry(third))).unwrap();
         }
-        assert_eq!(table.drop_held().len(), 1);
+        table.running = 4;
+        let dropped = ["a", "b", "c", "d"].map(|name| table.note_end(name).len());
+        assert_eq!(dropped, [0, 0, 0, 1]);
         let is_held = |name: &str| match &table.jobs[name].state {
             JobState::Done(done) => done.held.is_some(),
             _ => false,

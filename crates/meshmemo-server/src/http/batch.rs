@@ -95,7 +95,7 @@ async fn make(
         prepare(state, &caller, upload, freshness).await?;
     let (key, namespace) = (request.key(), caller.namespace().to_owned());
     let served = obtain(state, caller, request).await?;
-    if state.cache.peek(key).await.is_none() {
+    if !job::is_kept(state, key, &*served.stored).await {
         job::hold(state, &namespace, key, Arc::clone(&served.stored)).await?;
     }
     let meta = served.stored.meta();

@@ -9,7 +9,7 @@ mod status;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State as Extract};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -73,7 +73,16 @@ async fn through(state: &State, gateway: &Gateway, request: Request) -> Result<R
     let arrival = arrival(state, &request, &cookie);
     let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
     let response = pass_on(gateway.backend(), request, arrival).await?;
-    Ok(response.map(|body| Body::new(TimeoutBody::new(THROUGH_PAUSE_MAX, body))))
+    Ok(response.map(timed))
+}
+
+/// Ends an answer that goes through if the backend is silent for too long.
+fn timed<B>(body: B) -> Body
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    Body::new(TimeoutBody::new(THROUGH_PAUSE_MAX, body))
 }
 
 /// Says where a request came in.

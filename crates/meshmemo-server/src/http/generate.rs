@@ -143,7 +143,7 @@ pub(super) async fn obtain(
 /// Replaces what is cached, which is a change: it is carried to its end.
 async fn regenerate(state: &State, caller: Caller, request: Request) -> Result<Served, Error> {
     let (client, client_has_left) = oneshot::channel::<Infallible>();
-    let (cache, key) = (state.cache.clone(), request.key());
+    let (cache, key, source) = (state.cache.clone(), request.key(), request.source_key());
     let fetching = carry_out(&state.tasks, async move {
         let mut fetching = pin!(fetch(cache.clone(), caller, request));
         tokio::select! {
@@ -151,7 +151,7 @@ async fn regenerate(state: &State, caller: Caller, request: Request) -> Result<S
             _ = client_has_left => {}
         }
         // What has begun is a change that is told of; what has not, need not begin for nobody.
-        match cache.progress(&key) {
+        match cache.progress(&key, source.as_ref()) {
             Some(Progress::Queued { .. }) => {
                 Err(Error::new(ErrorKind::Cancelled, "nobody waits for it any more"))
             }

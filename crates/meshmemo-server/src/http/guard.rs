@@ -154,6 +154,9 @@ fn is_preflight(request: &Request) -> bool {
     *request.method() == Method::OPTIONS
         && headers.contains_key(header::ORIGIN)
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && ![header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE]
+            .iter()
+            .any(|name| headers.contains_key(name))
 }
 
 fn take_request(caller: &Caller) -> Result<Option<RateLimit>, Refused> {

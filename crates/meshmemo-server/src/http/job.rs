@@ -31,18 +31,21 @@ pub(super) async fn start(
     request: Request,
 ) -> Result<String, Problem> {
     let key = request.key();
+    let source_key = request.source_key();
     let is_there = is_there(state, &request).await;
-    if !is_there && state.cache.progress(&key).is_none() {
+    let is_under_way = state.cache.progress(&key, source_key.as_ref()).is_some();
+    if !is_there && !is_under_way {
         state.backend.queue().check_room(caller.places().as_deref())?;
     }
-    let source = request.generation.variants().source_of(&request.variant);
-    let source_key = source.map(|source| request.generation_key.key(source));
     let job = state.jobs.take(caller.namespace(), key, source_key, random()?).await?;
     let id = job.id().to_owned();
     let (working, caller) = (Arc::clone(state), caller.clone());
     let work = state.tasks.start(async move {
         let served = obtain(&working, caller, request).await;
-        let is_kept = working.cache.peek(key).await.is_some();
+        let is_kept = match &served {
+            Ok(served) => is_kept(&working, key, &*served.stored).await,
+            Err(_) => false,
+        };
         end(job, served, (is_kept, speaks)).await;
     })?;
     state.jobs.attach(&id, work.abort_handle());
@@ -55,17 +58,25 @@ pub(super) async fn start(
 
 /// Returns whether a request is answered without a generation.
 pub(super) async fn is_there(state: &State, request: &Request) -> bool {
-    let key = request.key();
-    let source = request.generation.variants().source_of(&request.variant);
-    match (request.freshness, source) {
+    match (request.freshness, request.source_key()) {
         (Freshness::OnlyIfCached, _) => true,
         (Freshness::Refresh | Freshness::Bypass, _) => false,
-        (Freshness::Cached, None) => state.cache.peek(key).await.is_some(),
-        (Freshness::Cached, Some(source)) => {
-            let source = request.generation_key.key(source);
-            state.cache.peek(key).await.is_some() || state.cache.peek(source).await.is_some()
+        (Freshness::Cached, source) => {
+            let keys = [Some(request.key()), source].into_iter().flatten();
+            for key in keys {
+                if state.cache.peek(key).await.is_some() {
+                    return true;
+                }
+            }
+            false
         }
     }
+}
+
+/// Returns whether a tier has this very result, and not another one under its key.
+pub(super) async fn is_kept(state: &State, key: Key, stored: &dyn Stored) -> bool {
+    let kept = state.cache.peek(key).await;
+    kept.is_some_and(|kept| kept.meta().digest == stored.meta().digest)
 }
 
 /// Says what a job came to. A whole model that is not to be kept is its result all the same, as it would

@@ -23,7 +23,7 @@ use super::json;
 use super::problem::Problem;
 use super::state::State;
 use crate::access::Caller;
-use crate::limits::{JOB_EVENTS_INTERVAL, RETRY_AFTER};
+use crate::limits::{JOB_EVENTS_INTERVAL, JOB_SILENCE_MAX, RETRY_AFTER};
 
 /// How a job stands.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -86,9 +86,7 @@ pub(super) async fn events(
     find(&state, &caller, &id)?;
     let watcher = Watcher::new(&state, caller, id)?;
     let told = stream::unfold(Some(watcher), |watcher| async move {
-        let (report, watcher) = watcher?.next().await?;
-        let text = serde_json::to_string(&report).unwrap_or_default();
-        let event = Bytes::from(format!("event: job\ndata: {text}\n\n"));
+        let (event, watcher) = watcher?.next().await?;
         Some((Ok::<_, Infallible>(event), watcher))
     });
     let mut response = Response::new(Body::from_stream(told));
@@ -168,23 +166,16 @@ fn report(state: &State, job: &JobView) -> JobReport {
             let (progress, cached) = (1.0, Some(done.is_cached));
             JobReport { status: "done", progress, cached, model_url: Some(url), ..blank }
         }
-        JobState::Running => match progress(state, job) {
-            Progress::Queued { ahead } => {
+        JobState::Running => match state.cache.progress(&job.key, job.source_key.as_ref()) {
+            Some(Progress::Queued { ahead }) => {
                 JobReport { status: "queued", queue_position: Some(ahead), ..blank }
             }
-            Progress::Working { fraction, step } => {
+            Some(Progress::Working { fraction, step }) => {
                 JobReport { progress: fraction, step: Some(step), ..blank }
             }
             _ => blank,
         },
     }
-}
-
-/// Returns how far the job's generation is; what is derived waits for its source.
-fn progress(state: &State, job: &JobView) -> Progress {
-    let keys = [job.source_key, Some(job.key)];
-    let known = keys.into_iter().flatten().find_map(|key| state.cache.progress(&key));
-    known.unwrap_or_default()
 }
 
 /// Somebody who watches a job.
@@ -207,18 +198,25 @@ impl Watcher {
         Ok(Self { state, caller, id, changes, last: None, _seat: seat })
     }
 
-    /// Waits for news; after a job's end, and after the server's, there are none.
-    async fn next(mut self) -> Option<(JobReport, Option<Self>)> {
+    /// Waits for news, or says after a while that there are none, so that nobody in between takes the
+    /// connection for dead; after a job's end, and after the server's, nothing follows.
+    async fn next(mut self) -> Option<(Bytes, Option<Self>)> {
+        let since = self.state.clock.now();
         loop {
             let job = find(&self.state, &self.caller, &self.id).ok()?;
             let has_ended = !matches!(job.state, JobState::Running);
             let now = report(&self.state, &job);
             if self.last.as_ref() != Some(&now) {
-                self.last = Some(now.clone());
-                return Some((now, (!has_ended).then_some(self)));
+                let text = serde_json::to_string(&now).unwrap_or_default();
+                let event = Bytes::from(format!("event: job\ndata: {text}\n\n"));
+                self.last = Some(now);
+                return Some((event, (!has_ended).then_some(self)));
             }
             if has_ended || self.state.tasks.is_closed() {
                 return None;
+            }
+            if self.state.clock.now().saturating_sub(since) > JOB_SILENCE_MAX {
+                return Some((Bytes::from_static(b":\n\n"), Some(self)));
             }
             // The end is told at once; how far it has got, now and then.
             let end = tokio::time::timeout(JOB_EVENTS_INTERVAL, self.changes.changed());

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use meshmemo_gateway::TUNNELS_MAX;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -93,9 +94,11 @@ pub async fn serve(
 fn connections_max(state: &State) -> usize {
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((u64::MAX, u64::MAX));
     let files = usize::try_from(soft).unwrap_or(usize::MAX);
-    // What goes through to a backend takes a second one there.
-    let files_each = if state.config.backend.is_native() { 1 } else { 2 };
-    let connections = files.saturating_sub(FILES_BESIDE_CONNECTIONS) / files_each;
+    // What goes through to a backend takes a second one there; and tunnels, which are no connections any
+    // more, two each.
+    let (files_each, tunnels) =
+        if state.config.backend.is_native() { (1, 0) } else { (2, 2 * TUNNELS_MAX) };
+    let connections = files.saturating_sub(FILES_BESIDE_CONNECTIONS + tunnels) / files_each;
     connections.clamp(1, CONNECTIONS_MAX)
 }
 

@@ -145,11 +145,11 @@ async fn read_chunks(
             return Err(too_large(max_bytes));
         }
         // While a body is taken apart, its parts are there a second time.
-        if !state.uploads.grow(&mut share, 2 * chunk.len() as u64) {
-            return Err(busy());
-        }
         see(&chunk);
         read.extend_from_slice(&chunk);
+        if !state.uploads.grow_to(&mut share, 2 * read.len() as u64) {
+            return Err(busy());
+        }
     }
     Ok((read.freeze(), share))
 }
@@ -166,6 +166,8 @@ struct Form {
     label: Option<String>,
     parameters: Parameters,
     seen: HashSet<String>,
+    /// The fields that say something.
+    given: Vec<String>,
 }
 
 impl Form {
@@ -241,7 +243,10 @@ impl Form {
             ("label", label) => self.label = Some(label.to_owned()),
             // An input of a page that was left empty is sent all the same.
             (_, "") => {}
-            _ if Parameters::FIELDS.contains(&name) => self.parameters.set(name, value)?,
+            _ if Parameters::FIELDS.contains(&name) => {
+                self.parameters.set(name, value)?;
+                self.given.push(name.to_owned());
+            }
             _ => {
                 let known = Parameters::FIELDS.join(", ");
                 let detail = format!("is not a field here; known: image, label, {known}");
@@ -263,14 +268,14 @@ impl Form {
         Ok(())
     }
 
-    fn finish(self, share: Share) -> Result<Vec<Result<Upload, Problem>>, Problem> {
-        let Self { images, label, parameters, seen } = self;
+    fn finish(self, mut share: Share) -> Result<Vec<Result<Upload, Problem>>, Problem> {
+        let Self { images, label, parameters, given, .. } = self;
         if images.is_empty() {
             return Err(no_image());
         }
         parameters.validate()?;
-        let given: Vec<_> = seen.into_iter().collect();
         // The photos wait in the queue for as long as they must, and their share with them.
+        share.shrink_to(images.iter().map(|(image, _)| image.len() as u64).sum());
         let share = Arc::new(share);
         let upload = |(image, file_name): (Bytes, Option<String>)| {
             check_image(&image)?;

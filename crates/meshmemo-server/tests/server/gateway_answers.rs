@@ -5,7 +5,6 @@ use serde_json::json;
 
 use crate::answer::{Answer, RUNTIME, send, start};
 use crate::gateway::{Gateway, body};
-use crate::house::House;
 use crate::stand_in::Turn;
 
 /// Returns what of an answer's head must be the same for a hit as for a miss.
@@ -75,7 +74,7 @@ fn other_formats_are_checked_and_kept_like_glb() {
 /// What went wrong at the backend: how the client is told, and that nothing is kept of it.
 #[test]
 fn an_error_reaches_the_client_as_the_backend_sent_it_and_is_not_kept() {
-    let gateway = Gateway::with("hunyuan3d-2", &["--backend-timeout", "2s"]);
+    let gateway = Gateway::with("hunyuan3d-2", &[]);
     let asked = body("coffee.png", &json!({ "texture": true }));
     let whole = gateway.generate(&body("horse.png", &json!({ "texture": true }))).ok();
     let text = |answer: &Answer| String::from_utf8_lossy(&answer.body).into_owned();
@@ -115,6 +114,7 @@ fn an_error_reaches_the_client_as_the_backend_sent_it_and_is_not_kept() {
     assert_eq!(gateway.house.count("current_items"), 1, "only what was whole is kept");
     let at_last = gateway.generate(&asked).ok();
     assert_eq!(at_last.cache_status(), "meshmemo; fwd=uri-miss; stored");
+    let gateway = Gateway::with("hunyuan3d-2", &["--backend-timeout", "2s"]);
     gateway.backend.script([Turn::Hang]);
     let slow = gateway.generate(&body("chelsea.png", &json!({})));
     assert!(slow.problem(504).contains("2 s"));
@@ -130,13 +130,7 @@ fn an_error_reaches_all_who_wait_and_poisons_nothing() {
     gateway.backend.wait_until_begun(1);
     let others = (1..20).map(|_| start(gateway.ask("/generate", &asked)));
     let waiting: Vec<_> = [first].into_iter().chain(others).collect();
-    // Who waits holds its body once, in whole KiB; while it is read, it is charged twice.
-    let all = 20 * asked.to_string().len().div_ceil(1024);
-    let held = |house: &House| house.metric("meshmemo_body_bytes{direction=\"in\"}") / 1024.0;
-    let wanted = f64::from(u32::try_from(all).unwrap());
-    gateway.house.wait_until(|house| {
-        house.open_requests() >= 20 && (held(house) - wanted).abs() < f64::EPSILON
-    });
+    gateway.wait_until_held(20, &asked);
     gateway.backend.open_gate();
     for answer in waiting {
         let answer = RUNTIME.block_on(answer).unwrap().unwrap();
@@ -212,7 +206,7 @@ fn who_is_not_let_in_by_the_backend_does_not_keep_others_out() {
     let wrong = start(gateway.ask("/generate", &asked).bearer_auth("wrong"));
     gateway.backend.wait_until_begun(1);
     let right = start(gateway.ask("/generate", &asked).bearer_auth("right"));
-    gateway.house.wait_until(|house| house.open_requests() >= 2);
+    gateway.wait_until_held(2, &asked);
     gateway.backend.open_gate();
     assert_eq!(RUNTIME.block_on(wrong).unwrap().unwrap().status, 401);
     assert!(RUNTIME.block_on(right).unwrap().unwrap().ok().body.starts_with(b"glTF"));

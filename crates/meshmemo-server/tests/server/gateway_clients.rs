@@ -228,6 +228,12 @@ fn a_model_inside_of_json_is_checked_kept_and_taken_out_for_the_native_door() {
                  [[generic]]\npath = \"/multipart\"\nimages = [\"image\"]\nbody = \"multipart\"\n";
     std::fs::write(dir.path().join("meshmemo.toml"), table).unwrap();
     let gateway = Gateway::before(StandIn::start(Protocol::Generic), &dir, "generic", &[]);
+    let own = Gateway::with("generic", &[]);
+    for format in ["glb", ""] {
+        let by_form = own.by_door("coffee.png", &[("format", format), ("quality", "")]);
+        send(by_form).ok();
+    }
+    assert_eq!(own.backend.begun(), 1, "the format that there is may be named, or left empty");
     let asked = body("coffee.png", &json!({}));
     let wrapped = send(gateway.ask("/json", &asked)).ok();
     assert_eq!(wrapped.header("content-type"), "application/json");

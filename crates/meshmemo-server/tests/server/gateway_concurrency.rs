@@ -2,7 +2,6 @@
 //! can bear.
 
 use std::thread;
-use std::time::Duration;
 
 use reqwest::RequestBuilder;
 use serde_json::json;
@@ -38,6 +37,7 @@ fn two_hundred_who_ask_for_the_same_in_different_words_cost_one_generation() {
     let answers = thread::scope(|scope| {
         let waiting = scope.spawn(|| send_all(requests));
         gateway.backend.wait_until_begun(1);
+        gateway.house.wait_until(|house| house.open_requests() >= 200);
         gateway.backend.open_gate();
         waiting.join().unwrap()
     });
@@ -145,7 +145,7 @@ fn a_refresh_whose_client_has_left_leaves_the_line_too() {
 /// A backend that was too slow works on, and is not sent the next one meanwhile.
 #[test]
 fn a_place_is_taken_for_as_long_as_the_backend_works() {
-    let gateway = Gateway::with("generic", &["--backend-timeout", "4s"]);
+    let gateway = Gateway::with("generic", &["--backend-timeout", "6s"]);
     let path = "/v1/3d/generations";
     let ask = |seed: u64| gateway.ask(path, &body("horse.png", &json!({ "seed": seed })));
     gateway.backend.close_gate();
@@ -204,9 +204,10 @@ fn a_generation_whose_client_has_left_is_kept() {
     let gateway = Gateway::with("hunyuan3d-2", &[]);
     let asked = body("coffee.png", &json!({}));
     gateway.backend.close_gate();
-    let left = try_send(gateway.ask("/generate", &asked).timeout(Duration::from_millis(500)));
-    assert!(left.is_err());
+    let leaving = start(gateway.ask("/generate", &asked));
     gateway.backend.wait_until_begun(1);
+    leaving.abort();
+    gateway.house.wait_until(|house| house.open_requests() == 0);
     gateway.backend.open_gate();
     gateway.house.wait_until(|house| house.count("generations") == 1);
     assert_eq!(gateway.generate(&asked).ok().cache_status(), "meshmemo; hit; detail=memory");

@@ -1,10 +1,9 @@
 //! Jobs of the backend's protocol, which the gateway keeps itself: each ends, also over a restart.
 
-use std::thread;
-
+use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::answer::{Answer, send};
+use crate::answer::{Answer, RUNTIME, send};
 use crate::gateway::{Gateway, body, model_of};
 use crate::guarded::{KEYS, add_key};
 use crate::house::{House, read_photo};
@@ -59,7 +58,7 @@ fn a_job_that_nobody_has_heard_of_is_processing() {
 
 #[test]
 fn a_job_that_fails_ends_and_says_why() {
-    let gateway = Gateway::with("hunyuan3d-2", &["--backend-timeout", "2s"]);
+    let gateway = Gateway::with("hunyuan3d-2", &[]);
     let end = |seed: u32, turn: Turn| {
         gateway.backend.script([turn]);
         let id = gateway.submit(&body("horse.png", &json!({ "seed": seed, "texture": true })));
@@ -80,7 +79,10 @@ fn a_job_that_fails_ends_and_says_why() {
     assert_eq!((no_image.status, no_image.json()["error_code"].as_u64()), (404, Some(1)));
     let malformed = send(gateway.raw("/send", "{"));
     assert_eq!(malformed.status, 500);
-    assert!(failure(&end(6, Turn::Hang)).contains("2 s"));
+    let gateway = Gateway::with("hunyuan3d-2", &["--backend-timeout", "2s"]);
+    gateway.backend.script([Turn::Hang]);
+    let slow = gateway.submit(&body("horse.png", &json!({})));
+    assert!(failure(&gateway.end_of(&slow)).contains("2 s"));
 }
 
 #[test]
@@ -156,6 +158,18 @@ fn who_submits_to_a_full_line_is_told_to_come_back() {
     assert!(model_of(&gateway.status(&hit)).starts_with(b"glTF"));
     gateway.backend.open_gate();
     assert_eq!(model_of(&gateway.end_of(&first)), model_of(&gateway.end_of(&same)));
+}
+
+/// A model that is made beside the one in the cache is the job's own.
+#[test]
+fn a_job_that_keeps_nothing_has_its_own_result_and_not_the_cached_one() {
+    let gateway = Gateway::with("hunyuan3d-2.1-stock", &[]);
+    let asked = body("horse.png", &json!({}));
+    let cached = gateway.generate(&asked).ok();
+    let unkept = gateway.ask("/send", &asked).header("cache-control", "no-store");
+    let id = send(unkept).ok().json()["uid"].as_str().unwrap().to_owned();
+    assert_ne!(model_of(&gateway.end_of(&id)), cached.body, "the server draws another one");
+    assert_eq!(gateway.generate(&asked).ok().body, cached.body);
 }
 
 /// What no tier keeps waits for its client.
@@ -237,16 +251,20 @@ fn who_would_rather_come_back_gets_a_job_with_its_progress() {
     let left = gateway.house.delete(&second).ok().json();
     assert_eq!((&left["status"], &left["error"]), (&json!("failed"), &json!("it was cancelled")));
     gateway.house.wait_until(|_| state(&third)["queue_position"] == 0);
-    let events = thread::scope(|scope| {
-        let events = scope.spawn(|| gateway.house.get(&format!("{location}/events")).ok());
-        // The watcher has heard how it stands before it ends.
-        gateway.house.wait_until(|house| house.open_requests() >= 1);
+    let request = gateway.house.request(reqwest::Method::GET, &format!("{location}/events"));
+    let text = RUNTIME.block_on(async {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let mut events = response.bytes_stream();
+        let first = events.next().await.unwrap().unwrap();
+        assert!(String::from_utf8_lossy(&first).contains("\"running\""), "{first:?}");
         gateway.backend.open_gate();
-        events.join().unwrap()
+        let mut text = String::new();
+        while let Some(event) = events.next().await {
+            text.push_str(&String::from_utf8_lossy(&event.unwrap()));
+        }
+        text
     });
-    assert_eq!(events.header("content-type"), "text/event-stream");
-    let text = String::from_utf8(events.body.to_vec()).unwrap();
-    assert!(text.matches("event: job").count() >= 2 && text.contains("\"running\""), "{text}");
     let last = text.trim_end().rsplit("data: ").next().unwrap();
     let last: serde_json::Value = serde_json::from_str(last).unwrap();
     assert_eq!((&last["status"], &last["progress"]), (&json!("done"), &json!(1.0)), "{text}");

@@ -188,6 +188,12 @@ fn the_backend_is_for_who_has_a_key_and_is_not_shown_it() {
         .header("access-control-request-method", "POST");
     assert_ne!(send(preflight).status, 401);
     send(house.request(Method::OPTIONS, path)).problem(401);
+    let more_than_that = house
+        .request(Method::OPTIONS, path)
+        .header("origin", "https://shop.example")
+        .header("access-control-request-method", "POST")
+        .body("a body");
+    send(more_than_that).problem(401);
     let echo = house.request(Method::GET, "/echo").header("x-meshmemo-api-key", &maker);
     let cookie =
         format!("session=1; meshmemo-key-{}={maker}", house.host.rsplit(':').next().unwrap());

@@ -109,6 +109,7 @@ async fn what_stands_in_line_leaves_it_with_the_last_who_waits() {
         until(|| cache.in_flight().is_empty()).await;
     }
     assert_eq!(line.begun(), 0);
+    assert_eq!(cache.stats().requests.generation_failures, 0, "who has left has not failed");
     // Who comes afterwards begins anew.
     let last = ask(&cache, line_request(&line));
     line.turns.add_permits(1);
@@ -158,13 +159,15 @@ async fn how_far_it_has_got_is_known_by_its_key() {
     let line = Line::new();
     let asked = line_request(&line);
     let key = asked.key();
-    assert_eq!(cache.progress(&key), None);
+    assert_eq!(cache.progress(&key, None), None);
     let waiting = ask(&cache, in_variant(&asked, "stl"));
-    until(|| cache.progress(&key) == Some(Progress::Queued { ahead: 4 })).await;
+    until(|| cache.progress(&key, None) == Some(Progress::Queued { ahead: 4 })).await;
+    let of_stl = cache.progress(&in_variant(&asked, "stl").key(), Some(&key));
+    assert_eq!(of_stl, Some(Progress::Queued { ahead: 4 }), "it waits with its source");
     line.turns.add_permits(1);
     let working = Progress::Working { fraction: 0.5, step: "paint" };
-    until(|| cache.progress(&key) == Some(working)).await;
+    until(|| cache.progress(&key, None) == Some(working)).await;
     line.ends.add_permits(1);
     waiting.await.unwrap().unwrap();
-    assert_eq!(cache.progress(&key), None);
+    assert_eq!(cache.progress(&key, None), None);
 }

@@ -88,7 +88,7 @@ impl<'a> Draft<'a> {
             }
             let value = match std::str::from_utf8(&content) {
                 Ok(text) if !is_file => route.form_value(&name, text),
-                _ => Value::Digest(Digest::of(&content)),
+                _ => Value::Digest(Digest::of(&[b"file ", &*content].concat())),
             };
             match index {
                 0 => draft.fields.add(&name, value),

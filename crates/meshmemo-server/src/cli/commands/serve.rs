@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use meshmemo::{Warm, Warmed};
+use meshmemo_gateway::TUNNELS_MAX;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -200,7 +201,7 @@ fn warn_of_backend(state: &State) {
 
 /// Lets there be as many open files as the system allows: connections are among them.
 fn raise_open_file_limit() {
-    let needed = (2 * CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS) as u64;
+    let needed = (2 * (CONNECTIONS_MAX + TUNNELS_MAX) + FILES_BESIDE_CONNECTIONS) as u64;
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         let raised = hard.min(needed.max(soft));
         setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map(|()| raised)

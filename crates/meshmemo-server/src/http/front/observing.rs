@@ -16,7 +16,7 @@ use meshmemo::{Freshness, Key};
 use meshmemo_gateway::{Door, Gateway, Keeping, Known, whole};
 
 use super::generation::{Read, may_be, read};
-use super::{arrival, through};
+use super::{arrival, through, timed};
 use crate::access::Caller;
 use crate::body_budget::Share;
 use crate::http::answer::{CACHE_STATUS, ascii};
@@ -64,13 +64,13 @@ pub(super) async fn observe(
     let mut response = response.map(Body::new);
     let status = format!("meshmemo; fwd=bypass; detail={}", would.as_str());
     response.headers_mut().insert(CACHE_STATUS, ascii(&status));
-    let Some(under_way) = under_way else { return Ok(response) };
+    let Some(under_way) = under_way else { return Ok(response.map(timed)) };
     if door == Door::Submit {
         // The result goes by in the answer to another request: neither size nor time is known.
         if response.status() == StatusCode::OK {
             under_way.kept(0, Duration::ZERO);
         }
-        return Ok(response);
+        return Ok(response.map(timed));
     }
     let (parts, body) = response.into_parts();
     let case = Case {
@@ -83,7 +83,7 @@ pub(super) async fn observe(
     };
     let seen = state.sends.take(0).map(|share| (BytesMut::new(), share));
     let watched = Watched { body, seen, case: Some(case), state: Arc::clone(state) };
-    Ok(Response::from_parts(parts, Body::new(watched)))
+    Ok(Response::from_parts(parts, timed(watched)))
 }
 
 fn tell(would: Would, key: Key, keeping: Keeping) {
@@ -117,7 +117,7 @@ impl Watched {
     fn note(&mut self, piece: &Bytes) {
         let Some((seen, share)) = &mut self.seen else { return };
         let is_too_much = seen.len() + piece.len() > LOOKED_AT_MAX_BYTES;
-        if is_too_much || !self.state.sends.grow(share, piece.len() as u64) {
+        if is_too_much || !self.state.sends.grow_to(share, (seen.len() + piece.len()) as u64) {
             self.seen = None;
         } else {
             seen.extend_from_slice(piece);

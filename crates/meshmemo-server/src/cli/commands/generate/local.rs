@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use meshmemo::{Freshness, Health, Key, Progress, ResultCache, Tier, read_entry};
+use meshmemo::{Freshness, Health, ResultCache, Tier, read_entry};
 use meshmemo_gateway::Ask;
 use meshmemo_gen::Parameters;
 use meshmemo_gen::canonical::NAMESPACE;
@@ -89,8 +89,7 @@ impl Local {
         let ask = Ask { photo: photo.into(), parameters: parameters.clone(), given };
         let order = Order { namespace, label, freshness, quota: None };
         let request = self.backend.request(ask, order)?;
-        let source = request.generation.variants().source_of(&request.variant);
-        let source = source.map(|source| request.generation_key.key(source));
+        let source = request.source_key();
         let (key, format) = (request.key(), request.variant.parse()?);
         let started_at = self.parts.clock.now();
         let made = self.runtime.block_on(async {
@@ -98,7 +97,9 @@ impl Local {
             let served = loop {
                 match tokio::time::timeout(BAR_INTERVAL, &mut serving).await {
                     Ok(served) => break served?,
-                    Err(_elapsed) => bar.show(self.progress(source, key)),
+                    Err(_elapsed) => {
+                        bar.show(self.cache.progress(&key, source.as_ref()).unwrap_or_default());
+                    }
                 }
             };
             let entry = read_entry(&*served.stored).await?;
@@ -108,13 +109,6 @@ impl Local {
         let (body, outcome) = made.map_err(|error: meshmemo::Error| anyhow::Error::new(error))?;
         let took = self.parts.clock.now().saturating_sub(started_at);
         Ok(Made { body, outcome, key: key.to_string(), took, format })
-    }
-
-    /// Returns how far the generation is; what is derived waits for its source.
-    fn progress(&self, source: Option<Key>, key: Key) -> Progress {
-        let keys = [source, Some(key)].into_iter().flatten();
-        let mut known = keys.filter_map(|key| self.cache.progress(&key));
-        known.next().unwrap_or_default()
     }
 
     /// Lets what follows the answers end, and lets the directory go.
