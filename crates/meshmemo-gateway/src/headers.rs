@@ -83,6 +83,14 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 pub fn forward(mut headers: HeaderMap, arrival: Arrival<'_>) -> HeaderMap {
     remove_hop_by_hop(&mut headers);
     headers.remove(API_KEY);
+    // A key of ours in the wrong place is still none for the backend.
+    let is_ours = |value: &HeaderValue| {
+        let value = value.as_bytes();
+        value.len() > 10 && value[..10].eq_ignore_ascii_case(b"bearer mm_")
+    };
+    if headers.get_all(header::AUTHORIZATION).iter().any(is_ours) {
+        headers.remove(header::AUTHORIZATION);
+    }
     remove_cookie(&mut headers, arrival.cookie_name);
     let host = headers.remove(header::HOST);
     if let Some(from) = arrival.from {
@@ -227,6 +235,18 @@ mod tests {
                 ("authorization", "Bearer theirs"),
             ])
         );
+    }
+
+    #[test]
+    fn a_key_of_ours_in_the_wrong_place_goes_nowhere() {
+        for (shown, is_sent) in
+            [("Bearer mm_x1", false), ("bearer MM_x1", false), ("Bearer m", true)]
+        {
+            let headers =
+                HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(shown))]);
+            let sent = forward(headers, ARRIVAL).contains_key(header::AUTHORIZATION);
+            assert_eq!(sent, is_sent, "{shown}");
+        }
     }
 
     #[test]

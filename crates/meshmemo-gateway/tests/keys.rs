@@ -415,6 +415,58 @@ fn what_a_form_says_of_seeds_and_textures_counts_and_what_has_no_bound_is_passed
     assert_eq!(keeping, Keeping::PassedThrough(Reason::NotUnderstood));
 }
 
+/// Servers read such forms each in its own way: to one a part is the seed, to another it is not.
+#[test]
+fn a_form_that_servers_read_differently_is_passed_through() {
+    let table = format!("{GENERIC}\nbody = \"multipart\"");
+    let forms = gateway_with("generic", "m", Unseeded::Keep, &table);
+    let plain = "multipart/form-data; boundary=b";
+    let part = |disposition: &str, more: &str| {
+        let image =
+            "--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\ncup";
+        format!("{image}\r\n--b\r\nContent-Disposition: {disposition}\r\n{more}\r\n5\r\n--b--\r\n")
+    };
+    let keeping = |content_type: &str, body: String| {
+        known(&forms, &letter("/v1/3d/generations", content_type, body)).meaning.keeping
+    };
+    let usual = part("form-data; name=\"seed\"", "");
+    assert_eq!(keeping(plain, usual.clone()), Keeping::Kept);
+    assert_eq!(keeping("multipart/form-data; boundary=\"b\"", usual.clone()), Keeping::Kept);
+    let text = part("form-data; name=\"seed\"", "Content-Type: text/plain\r\n");
+    assert_eq!(keeping(plain, text), Keeping::Kept);
+    let unusual = Keeping::PassedThrough(Reason::NotUnderstood);
+    for disposition in [
+        "form-data; name=\"seed\"; name=\"q\"",
+        "form-data; name=\"seed\"; name*=utf-8''q",
+        "form-data; name=\"seed\"; filename=\"a\"; filename=\"b\"",
+        "form-data; name=\"seed\"; filename*=utf-8''b",
+        "form-data; name = \"seed\"",
+        "form-data; name=seed",
+        "form-data; name=\"se%64\"",
+    ] {
+        assert_eq!(keeping(plain, part(disposition, "")), unusual, "{disposition}");
+    }
+    for more in [
+        "Content-Type: text/plain; charset=utf-16\r\n",
+        "Content-Transfer-Encoding: base64\r\n",
+        "content-disposition: form-data; name=\"seed\"\r\n",
+    ] {
+        assert_eq!(keeping(plain, part("form-data; name=\"seed\"", more)), unusual, "{more}");
+    }
+    for content_type in [
+        "multipart/form-data; boundary=b; boundary=c",
+        "multipart/form-data; boundary=b; boundary*=utf-8''c",
+        "multipart/form-data; charset=x; boundary=b",
+        "text/plain",
+    ] {
+        assert_eq!(keeping(content_type, usual.clone()), unusual, "{content_type}");
+    }
+    assert_eq!(keeping(plain, format!("preamble\r\n{usual}")), unusual);
+    let mut twice = letter("/v1/3d/generations", plain, usual);
+    twice.head.headers.append(http::header::CONTENT_TYPE, http::HeaderValue::from_static("a/b"));
+    assert_eq!(known(&forms, &twice).meaning.keeping, unusual);
+}
+
 fn form(fields: &[(&str, &str)], boundary: &str) -> Letter {
     let mut body = String::new();
     for (name, value) in fields {

@@ -204,6 +204,7 @@ fn means_yes(value: &Value) -> bool {
             matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1")
         }
         Value::Integer(number) => *number != 0,
+        Value::Number(number) => *number != 0.0,
         _ => false,
     }
 }

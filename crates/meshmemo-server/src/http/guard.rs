@@ -143,7 +143,7 @@ fn identify(
             None => Err(Refused::new(Refusal::WrongKey, wrong_key())),
         },
         _ if is_open(&anyone) => Ok(anyone),
-        _ => Err(Refused::new(Refusal::MissingKey, missing_key())),
+        _ => Err(Refused::new(Refusal::MissingKey, missing_key(needs))),
     }
 }
 
@@ -204,9 +204,15 @@ pub(super) fn may_not(caller: &Caller, right: Right) -> String {
     }
 }
 
-fn missing_key() -> Problem {
-    let detail = "this needs an API key: send it as `X-Meshmemo-Api-Key: KEY` or as \
-                  `Authorization: Bearer KEY`";
+fn missing_key(needs: Needs) -> Problem {
+    let detail = match needs {
+        // There, all else is the backend's.
+        Needs::Backend => "this needs an API key: send it as `X-Meshmemo-Api-Key: KEY`",
+        _ => {
+            "this needs an API key: send it as `X-Meshmemo-Api-Key: KEY` or as `Authorization: \
+             Bearer KEY`"
+        }
+    };
     unauthorized(detail, "Bearer realm=\"meshmemo\"")
 }
 

@@ -34,9 +34,10 @@ pub(super) struct Part {
 impl Form {
     /// Reads a form.
     pub(super) fn read(headers: &HeaderMap, body: &Bytes) -> Result<Self, Unclear> {
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        let boundary = multer::parse_boundary(content_type.unwrap_or_default())
-            .map_err(|error| Unclear(format!("the body is no form: {error}")))?;
+        let boundary = boundary(headers)?;
+        if !body.starts_with(format!("--{boundary}\r\n").as_bytes()) {
+            return Err(Unclear("the body does not begin with the form".to_owned()));
+        }
         // All of it is there, so nothing is waited for.
         let reading = read(boundary, body.clone()).now_or_never();
         reading.unwrap_or_else(|| Err(Unclear("the form does not end".to_owned())))
@@ -45,6 +46,7 @@ impl Form {
 
 async fn read(boundary: String, body: Bytes) -> Result<Form, Unclear> {
     let malformed = |error: multer::Error| Unclear(format!("the form is malformed: {error}"));
+    let whole = body.clone();
     let mut form = Multipart::new(stream::iter([Ok::<_, Infallible>(body)]), boundary);
     let mut seen: HashMap<String, usize> = HashMap::new();
     let mut parts = Vec::new();
@@ -52,6 +54,7 @@ async fn read(boundary: String, body: Bytes) -> Result<Form, Unclear> {
         if parts.len() == PARTS_MAX {
             return Err(Unclear("the form has too many parts".to_owned()));
         }
+        check_part(part.headers())?;
         let name = part.name().unwrap_or_default().to_owned();
         if name.len() > NAME_MAX_BYTES {
             return Err(Unclear("a name of the form is too long".to_owned()));
@@ -63,7 +66,64 @@ async fn read(boundary: String, body: Bytes) -> Result<Form, Unclear> {
         *count += 1;
         parts.push(Part { name, index, is_file, content });
     }
+    if dispositions(&whole) != parts.len() {
+        return Err(Unclear("a part of the form says twice what it is".to_owned()));
+    }
     Ok(Form { parts })
+}
+
+/// Returns what stands between the parts, if the form says so in the one way that all servers read alike:
+/// where they differ, a request would be one thing to the cache and another to the server.
+fn boundary(headers: &HeaderMap) -> Result<String, Unclear> {
+    let unclear = || Unclear("the body is no form, or not plainly one".to_owned());
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(unclear()) };
+    let (essence, parameter) =
+        value.to_str().ok().and_then(|text| text.split_once(';')).ok_or_else(unclear)?;
+    let boundary = parameter.trim().strip_prefix("boundary=").ok_or_else(unclear)?;
+    let boundary = boundary
+        .strip_prefix('"')
+        .map_or(Some(boundary), |rest| rest.strip_suffix('"'))
+        .ok_or_else(unclear)?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "'()+_,-./:=?".contains(c);
+    let is_form = essence.trim().eq_ignore_ascii_case("multipart/form-data");
+    if !is_form || boundary.is_empty() || !boundary.chars().all(is_plain) {
+        return Err(unclear());
+    }
+    Ok(boundary.to_owned())
+}
+
+/// Counts the lines that say what a part is; of two for one part, a reader sees the last.
+fn dispositions(body: &[u8]) -> usize {
+    const NAME: &[u8] = b"content-disposition";
+    let lines = body.split(|byte| *byte == b'\n');
+    lines
+        .filter(|line| line.get(..NAME.len()).is_some_and(|it| it.eq_ignore_ascii_case(NAME)))
+        .count()
+}
+
+/// Checks that a part says what it is in the one way that all servers read alike.
+fn check_part(headers: &HeaderMap) -> Result<(), Unclear> {
+    let unclear = || Unclear("a part of the form says what it is in an unusual way".to_owned());
+    let known = [header::CONTENT_DISPOSITION, header::CONTENT_TYPE];
+    if headers.keys().any(|name| !known.contains(name)) {
+        return Err(unclear());
+    }
+    let disposition = headers.get(header::CONTENT_DISPOSITION).ok_or_else(unclear)?;
+    let disposition = std::str::from_utf8(disposition.as_bytes()).map_err(|_| unclear())?;
+    let rest = disposition.strip_prefix("form-data; name=\"").ok_or_else(unclear)?;
+    let (name, rest) = rest.split_once('"').ok_or_else(unclear)?;
+    let file_name = match rest {
+        "" => "",
+        rest => {
+            let rest = rest.strip_prefix("; filename=\"").ok_or_else(unclear)?;
+            rest.strip_suffix('"').ok_or_else(unclear)?
+        }
+    };
+    let is_plain = |text: &str| !text.contains(['"', '\\', '%', '\r', '\n']);
+    let media_type = headers.get(header::CONTENT_TYPE).map(|it| it.to_str().unwrap_or("charset"));
+    let has_charset = media_type.is_some_and(|it| it.to_ascii_lowercase().contains("charset"));
+    if is_plain(name) && is_plain(file_name) && !has_charset { Ok(()) } else { Err(unclear()) }
 }
 
 /// Writes a form with a photo and other fields; returns its media type and its bytes.

@@ -67,6 +67,13 @@ impl Maker {
         match Local::open(args)? {
             Place::Here(local) => Ok(Self::Local(local)),
             Place::At(url) => {
+                if !args.backend.given().is_empty() {
+                    let message = anyhow!(
+                        "the server at {url} has the data directory, and models of its own backend: \
+                         leave out --backend and its like to ask it, or give another --data-dir"
+                    );
+                    return Err(Usage(message).into());
+                }
                 output::note(&format!("the server at {url} has the data directory: asking it"));
                 Server::new(args, &url).map(Self::Server)
             }
