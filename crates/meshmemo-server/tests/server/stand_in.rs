@@ -18,8 +18,6 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
@@ -31,11 +29,6 @@ use script::Script;
 pub(crate) use script::Turn;
 use seen::Requests;
 pub(crate) use seen::Seen;
-
-/// How often a port is asked for before it is said never to become free.
-const BINDS_MAX: usize = 1_000;
-/// How long to leave the port to others in between: no condition of ours tells when it is free.
-const BIND_PAUSE: Duration = Duration::from_millis(10);
 
 /// Which server it stands in for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,14 +168,10 @@ impl Server {
     }
 }
 
-/// Waits for an address to be free, and listens there.
+/// Listens at an address. Where a stand-in was stopped, it is free: that waits for its end, and what its
+/// connections leave behind does not hold the address.
 fn bind(address: SocketAddr) -> TcpListener {
-    for _ in 0..BINDS_MAX {
-        if let Ok(listener) = TcpListener::bind(address) {
-            listener.set_nonblocking(true).unwrap();
-            return listener;
-        }
-        thread::sleep(BIND_PAUSE);
-    }
-    panic!("{address} never became free");
+    let listener = TcpListener::bind(address).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    listener
 }
