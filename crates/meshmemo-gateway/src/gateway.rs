@@ -1,4 +1,4 @@
-//! The gateway: an adapter in front of a backend. It says what a request is, what it means, and makes
+//! The gateway: an adapter in front of servers. It says what a request is, what it means, and makes
 //! the engine's request of it.
 
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use meshmemo_gen::FieldError;
 use crate::adapter::{Adapter, Ask, Door, Keeping, Letter, Meaning, Owner, RequestHead, Unclear};
 use crate::alias::{Aliases, Known, RequestDigest};
 use crate::answer::BackendAnswer;
+use crate::backends::Backends;
 use crate::judge::judge;
 use crate::quota::PlaceQuota;
-use crate::remote::Remote;
 use crate::remote_generation::RemoteGeneration;
 
 /// Characters of an image's digest that its entry is labelled with.
 const LABEL_DIGITS: usize = 16;
 
-/// An adapter in front of a backend.
+/// An adapter in front of servers that do the same work.
 #[derive(Debug)]
 pub struct Gateway {
     adapter: Arc<dyn Adapter>,
-    backend: Arc<Remote>,
+    backends: Arc<Backends>,
     model_id: String,
     aliases: Aliases,
 }
@@ -40,9 +40,9 @@ pub struct Wanted {
 }
 
 impl Gateway {
-    /// Puts an adapter in front of a backend, whose model the operator calls `model_id`.
-    pub fn new(adapter: Arc<dyn Adapter>, backend: Arc<Remote>, model_id: String) -> Self {
-        Self { adapter, backend, model_id, aliases: Aliases::new() }
+    /// Puts an adapter in front of servers, whose model the operator calls `model_id`.
+    pub fn new(adapter: Arc<dyn Adapter>, backends: Arc<Backends>, model_id: String) -> Self {
+        Self { adapter, backends, model_id, aliases: Aliases::new() }
     }
 
     /// Returns the adapter.
@@ -50,9 +50,9 @@ impl Gateway {
         &*self.adapter
     }
 
-    /// Returns the backend.
-    pub fn backend(&self) -> &Remote {
-        &self.backend
+    /// Returns the servers.
+    pub fn backends(&self) -> &Arc<Backends> {
+        &self.backends
     }
 
     /// Says what a request is.
@@ -121,14 +121,14 @@ impl Gateway {
             Keeping::PassedThrough(_) => Freshness::Bypass,
         };
         let variant = meaning.variant.clone();
-        let (backend, quota) = (Arc::clone(&self.backend), wanted.quota);
+        let (backends, quota) = (Arc::clone(&self.backends), wanted.quota);
         Request {
             identity: Arc::clone(&known.identity),
             generation_key: known.generation_key,
             variant,
             label,
             freshness,
-            generation: Arc::new(RemoteGeneration { backend, letter, meaning, quota }),
+            generation: Arc::new(RemoteGeneration { backends, letter, meaning, quota }),
         }
     }
 

@@ -1,11 +1,11 @@
 //! What stands between a request and the backend that answers it.
 //!
-//! [`Queue`] protects a backend: so many at a time, so many in line, the rest is told to come back.
+//! [`Queue`] protects backends: so many at a time, so many in line, the rest is told to come back.
 //! [`PlaceQuota`] bounds what one caller takes of it.
 //!
 //! There are two kinds of backends. [`Relief`] is the embedded one; [`ReliefGeneration`] binds one photo
-//! to it, as the engine's [`Generation`](meshmemo::Generation). [`Remote`] is a server behind a URL, and
-//! [`Gateway`] stands in front of it: its [`Adapter`] knows the server's protocol, so that a request
+//! to it, as the engine's [`Generation`](meshmemo::Generation). [`Backends`] are servers behind URLs, and
+//! [`Gateway`] stands in front of them: its [`Adapter`] knows the servers' protocol, so that a request
 //! has a key, and [`pass_on`] passes on what is no generation.
 //!
 //! [`Jobs`] remembers work whose client comes back for it, also after a restart.
@@ -15,6 +15,7 @@ mod gateway;
 mod adapter;
 mod adapters;
 mod alias;
+mod backends;
 mod remote;
 mod remote_generation;
 mod proxy;
@@ -25,6 +26,8 @@ mod judge;
 mod base64_text;
 mod headers;
 mod places;
+mod lane;
+mod line;
 mod queue;
 mod quota;
 mod relief;
@@ -36,12 +39,14 @@ pub use adapter::{
 pub use adapters::{ADAPTERS, GenericRoute, GenericRoutes, Unseeded, open};
 pub use alias::{Known, RequestDigest};
 pub use answer::BackendAnswer;
+pub use backends::{BackendView, Backends, BackendsOptions, TUNNELS_MAX};
 pub use gateway::{Gateway, Wanted};
 pub use headers::{Arrival, credentials, forward, remove_hop_by_hop};
 pub use job_id::Secret;
 pub use jobs::{Done, FoundJob, JobState, JobView, Jobs, RunningJob};
+pub use lane::{LaneCounts, LaneView};
 pub use proxy::pass_on;
 pub use queue::{Place, Queue};
 pub use quota::PlaceQuota;
 pub use relief::{Asked, Relief, ReliefGeneration, ReliefOptions};
-pub use remote::{Body, Remote, RemoteOptions, TUNNELS_MAX, whole};
+pub use remote::{Body, Remote, whole};

@@ -18,19 +18,20 @@ use meshmemo::{Error, ErrorKind, Result};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::backends::Backends;
 use crate::headers::{Arrival, forward, remove_hop_by_hop};
-use crate::remote::{Body, Remote, whole};
+use crate::remote::{Body, whole};
 
 /// How long both sides of a tunnel may be silent.
 const TUNNEL_PAUSE_MAX: Duration = Duration::from_hours(1);
 
-/// Passes a request on to a backend, and returns its answer. A tunnel that comes about lives in a task
+/// Passes a request on to a server, and returns its answer. A tunnel that comes about lives in a task
 /// of its own.
 ///
 /// # Errors
-/// As [`Remote::send`].
+/// As [`Remote::send`](crate::remote::Remote::send).
 pub async fn pass_on(
-    backend: &Remote,
+    backends: &Backends,
     mut request: Request<Body>,
     arrival: Arrival<'_>,
 ) -> Result<Response<Body>> {
@@ -51,8 +52,8 @@ pub async fn pass_on(
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(header::UPGRADE, upgrade);
     }
-    let place = client_side.as_ref().map(|_| backend.tunnel()).transpose()?;
-    let mut response = backend.send(Request::from_parts(parts, body)).await?;
+    let place = client_side.as_ref().map(|_| backends.tunnel()).transpose()?;
+    let mut response = backends.first().send(Request::from_parts(parts, body)).await?;
     // This hop's version is its own.
     *response.version_mut() = http::Version::HTTP_11;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -1,56 +1,85 @@
-//! The bounded line in front of a backend: first come, first served.
+//! The bounded line in front of backends: first come, first served, each by the backend that is least
+//! busy.
+//!
+//! Whoever waits does so for any backend that is in use. Backends that can not be reached, or that fail
+//! again and again, are left out while there are others; where there are none, they are tried all the
+//! same, as the one backend of a small house is.
 
-use std::collections::BTreeSet;
+use std::fmt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use meshmemo::{Audience, Error, ErrorKind, Result};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use meshmemo::{Audience, Clock, Error, ErrorKind, Result};
+use tokio::sync::oneshot;
 
+use crate::lane::{Lane, LaneView, Verdict};
+use crate::line::{Line, Turn};
 use crate::places::{Places, Taken};
 use crate::quota::PlaceQuota;
 
 /// The least and the most that a caller is told to wait before it tries again.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(2);
+/// How long it waits where no backend is in use.
+const RETRY_AFTER_DRAINED: Duration = Duration::from_secs(10);
 
-/// Lets a number of callers work at a time and a number wait for their turn.
+/// Lets a number of callers work at each backend at a time, and a number wait for their turn.
 #[derive(Debug)]
 pub struct Queue {
-    gate: Arc<Semaphore>,
-    concurrency: usize,
-    waiting: Arc<Places>,
-    line: Arc<Line>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    line: Mutex<Line<Seat>>,
+    waiting_max: usize,
+    clock: Arc<dyn Clock>,
     /// How long the last piece of work took: what a caller who is sent away is told.
     last_work_ms: AtomicU64,
 }
 
-/// The right to work now; dropping it lets the next one in.
+/// The right to work now, at one of the backends; dropping it lets the next one in.
 #[derive(Debug)]
 pub struct Place {
-    _permit: OwnedSemaphorePermit,
+    seat: Option<Seat>,
+    number: u64,
     _taken: Option<Taken>,
 }
 
+/// What is taken of a lane; dropping it gives it back.
+#[derive(Debug)]
+struct Seat {
+    shared: Arc<Shared>,
+    lane: usize,
+}
+
 impl Queue {
-    /// Makes a queue that lets `concurrency` work at a time and `waiting_max` wait.
-    pub fn new(concurrency: usize, waiting_max: usize) -> Self {
-        Self {
-            gate: Arc::new(Semaphore::new(concurrency)),
-            concurrency,
-            waiting: Arc::new(Places::new(waiting_max)),
-            line: Arc::default(),
-            last_work_ms: AtomicU64::new(0),
-        }
+    /// Makes a queue in front of one backend, that lets `concurrency` work at a time and `waiting_max`
+    /// wait.
+    pub fn new(concurrency: usize, waiting_max: usize, clock: Arc<dyn Clock>) -> Self {
+        Self::before(1, concurrency, waiting_max, clock)
+    }
+
+    /// Makes a queue in front of so many backends, that lets `concurrency` work at each of them.
+    pub(crate) fn before(
+        backend_count: usize,
+        concurrency: usize,
+        waiting_max: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let lanes = (0..backend_count).map(|_| Lane::new(concurrency)).collect();
+        let line = Mutex::new(Line::new(lanes));
+        let last_work_ms = AtomicU64::new(0);
+        Self { shared: Arc::new(Shared { line, waiting_max, clock, last_work_ms }) }
     }
 
     /// Waits for a turn. Dropping the future leaves the line.
     ///
     /// # Errors
-    /// `Busy` if the line is full, with an estimate of when a place will be free.
+    /// `Busy` if the line is full, with an estimate of when a place will be free, or if no backend is
+    /// in use.
     pub async fn enter(&self) -> Result<Place> {
         self.enter_within(None, |_| {}).await
     }
@@ -65,17 +94,8 @@ impl Queue {
         audience: &Audience,
         quota: Option<&Arc<Places>>,
     ) -> Result<Place> {
-        let tell = |number| {
-            let line = Arc::clone(&self.line);
-            audience.tell_queued(move || line.ahead_of(number));
-        };
-        let entering = pin!(self.enter_within(quota, tell));
-        match select(entering, pin!(audience.left())).await {
-            Either::Left((place, _)) => place,
-            Either::Right(((), _)) => {
-                Err(Error::new(ErrorKind::Cancelled, "nobody waits for this generation any more"))
-            }
-        }
+        let entering = pin!(self.enter_within(quota, self.teller(audience)));
+        while_waited_for(audience, entering).await
     }
 
     /// Waits for a turn of somebody with this quota, or with none; `tell` is given the number in the
@@ -83,21 +103,36 @@ impl Queue {
     ///
     /// # Errors
     /// `OverQuota` if the quota is used up, `Busy` if the line is full, each with an estimate of when
-    /// a place will be free.
+    /// a place will be free; also if no backend is in use.
     pub(crate) async fn enter_within(
         &self,
         quota: Option<&Arc<Places>>,
         tell: impl Fn(u64),
     ) -> Result<Place> {
         let taken = quota.map(|quota| quota.take().ok_or_else(|| self.over(quota))).transpose()?;
-        if let Ok(permit) = Arc::clone(&self.gate).try_acquire_owned() {
-            return Ok(Place { _permit: permit, _taken: taken });
-        }
-        let _waiting = self.waiting.take().ok_or_else(|| self.full())?;
-        let standing = Line::stand(&self.line);
-        tell(standing.number);
-        let permit = Arc::clone(&self.gate).acquire_owned().await;
-        Ok(Place { _permit: permit.expect("the gate is never closed"), _taken: taken })
+        let number = self.shared.lock().next_number();
+        let seat = self.shared.seat(number, &[], self.shared.waiting_max, tell).await?;
+        Ok(Place { seat: Some(seat), number, _taken: taken })
+    }
+
+    /// Gives up a backend that had not begun, and waits, where one waited before, for another one than
+    /// those that were tried; whoever came later stays behind.
+    ///
+    /// # Errors
+    /// `Busy` if no other one is in use; `Cancelled` if the audience has left.
+    pub(crate) async fn move_on(
+        &self,
+        mut place: Place,
+        tried: &[usize],
+        audience: &Audience,
+    ) -> Result<Place> {
+        let before = place.lane();
+        drop(place.seat.take());
+        let tell = self.teller(audience);
+        let moving = pin!(self.shared.seat(place.number, tried, usize::MAX, tell));
+        let seat = while_waited_for(audience, moving).await?;
+        self.shared.lock().lanes[before].note_moved_on();
+        Ok(Place { seat: Some(seat), ..place })
     }
 
     /// Says whether there is room for one more, of somebody with this quota, or with none.
@@ -109,41 +144,161 @@ impl Queue {
         if let Some(quota) = quota.filter(|quota| quota.taken() >= quota.max()) {
             return Err(self.over(quota));
         }
-        let is_full = self.waiting.taken() >= self.waiting.max();
-        if is_full && self.gate.available_permits() == 0 { Err(self.full()) } else { Ok(()) }
+        self.shared.check_room()
     }
 
     /// Notes how long a piece of work took.
     pub fn note_work(&self, took: Duration) {
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        self.last_work_ms.store(took_ms, Ordering::Relaxed);
+        self.shared.last_work_ms.store(took_ms, Ordering::Relaxed);
+    }
+
+    /// Notes what a piece of work says of a backend.
+    pub(crate) fn report(&self, lane: usize, verdict: Verdict) {
+        let now = self.shared.clock.now();
+        self.shared.change(|line| line.lanes[lane].report(verdict, now));
+    }
+
+    /// Notes whether a backend accepts connections; returns whether that is news.
+    pub(crate) fn set_reachable(&self, lane: usize, is_reachable: bool) -> bool {
+        self.shared.change(|line| line.lanes[lane].set_reachable(is_reachable))
+    }
+
+    /// Gives a backend no more work, or some again; what it works at goes on.
+    pub fn set_drained(&self, lane: usize, is_drained: bool) {
+        self.shared.change(|line| line.lanes[lane].set_drained(is_drained));
+    }
+
+    /// Returns how the backends stand, in their order.
+    pub fn lanes(&self) -> Vec<LaneView> {
+        self.shared.lock().lanes.iter().map(Lane::view).collect()
     }
 
     /// Returns how many wait.
     pub fn depth(&self) -> usize {
-        self.waiting.taken()
+        self.shared.lock().waiting()
     }
 
     /// Returns how many work.
     pub fn working(&self) -> usize {
-        self.concurrency - self.gate.available_permits()
+        self.lanes().iter().map(|lane| lane.working).sum()
+    }
+
+    /// Returns what tells an audience how many are before it.
+    fn teller(&self, audience: &Audience) -> impl Fn(u64) + use<> {
+        let (shared, audience) = (Arc::clone(&self.shared), audience.clone());
+        move |number| {
+            let shared = Arc::clone(&shared);
+            audience.tell_queued(move || shared.lock().ahead_of(number));
+        }
     }
 
     fn over(&self, quota: &Places) -> Error {
         let places_max = quota.max();
         let message =
             format!("all {places_max} places of the queue that this key may take are taken");
-        Error::new(ErrorKind::OverQuota { retry_after: self.retry_after(1) }, message)
+        Error::new(ErrorKind::OverQuota { retry_after: self.shared.retry_after(1) }, message)
+    }
+}
+
+/// Waits for something only while somebody waits for what it is for.
+async fn while_waited_for<T>(
+    audience: &Audience,
+    waiting: impl Future<Output = Result<T>> + Unpin,
+) -> Result<T> {
+    match select(waiting, pin!(audience.left())).await {
+        Either::Left((done, _)) => done,
+        Either::Right(((), _)) => {
+            Err(Error::new(ErrorKind::Cancelled, "nobody waits for this generation any more"))
+        }
+    }
+}
+
+impl Place {
+    /// Returns which backend it is at.
+    pub(crate) fn lane(&self) -> usize {
+        self.seat.as_ref().map_or(0, |seat| seat.lane)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let lane = self.lane;
+        self.shared.change(|line| line.lanes[lane].end());
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Line<Seat>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn full(&self) -> Error {
-        let retry_after = self.retry_after(self.waiting.max() / self.concurrency.max(1));
+    /// Changes something, and lets in who may work then; they are told where nothing is locked.
+    fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Line<Seat>) -> T) -> T {
+        let mut line = self.lock();
+        let changed = change(&mut line);
+        let called = if line.waiting() == 0 { Vec::new() } else { line.let_in(self.clock.now()) };
+        drop(line);
+        for (waiting, turn) in called {
+            if let Turn::Now(lane) = turn {
+                // Who has left meanwhile gives it back.
+                drop(waiting.turn.send(Seat { shared: Arc::clone(self), lane }));
+            }
+        }
+        changed
+    }
+
+    /// Waits for a seat under a number.
+    async fn seat(
+        self: &Arc<Self>,
+        number: u64,
+        tried: &[usize],
+        waiting_max: usize,
+        tell: impl Fn(u64),
+    ) -> Result<Seat> {
+        let mut standing = {
+            let mut line = self.lock();
+            match line.begin(tried, self.clock.now()) {
+                Turn::Now(lane) => return Ok(Seat { shared: Arc::clone(self), lane }),
+                Turn::Never => return Err(Self::drained()),
+                Turn::Later if line.waiting() >= waiting_max => {
+                    let error = self.full(&line);
+                    return Err(error);
+                }
+                Turn::Later => {}
+            }
+            let (turn, called) = oneshot::channel();
+            line.stand(number, turn, tried);
+            Standing { shared: Arc::clone(self), number, called }
+        };
+        tell(number);
+        (&mut standing.called).await.map_err(|_dropped| Self::drained())
+    }
+
+    fn check_room(&self) -> Result<()> {
+        let line = self.lock();
+        let mut in_use = line.lanes.iter().filter(|lane| lane.is_in_use()).peekable();
+        if in_use.peek().is_none() {
+            return Err(Self::drained());
+        }
+        let is_full = line.waiting() >= self.waiting_max;
+        if is_full && !in_use.any(Lane::is_free) { Err(self.full(&line)) } else { Ok(()) }
+    }
+
+    fn full(&self, line: &Line<Seat>) -> Error {
+        let lanes = line.lanes.iter().map(Lane::view);
+        let concurrency: usize = lanes.map(|lane| lane.concurrency).sum();
+        let retry_after = self.retry_after(self.waiting_max / concurrency.max(1));
         let message = format!(
-            "the backend is busy: {} generations are running and {} are waiting",
-            self.concurrency,
-            self.waiting.max()
+            "the backend is busy: {concurrency} generations are running and {} are waiting",
+            line.waiting()
         );
         Error::new(ErrorKind::Busy { retry_after }, message)
+    }
+
+    fn drained() -> Error {
+        let message = "every backend is drained: it is given no more work until it is resumed";
+        Error::new(ErrorKind::Busy { retry_after: RETRY_AFTER_DRAINED }, message)
     }
 
     /// Estimates how long so many pieces of work take one after the other.
@@ -154,48 +309,40 @@ impl Queue {
     }
 }
 
-/// Who stands in the line, in their order.
-#[derive(Debug, Default)]
-struct Line {
-    last: AtomicU64,
-    standing: Mutex<BTreeSet<u64>>,
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("line", &self.line).finish_non_exhaustive()
+    }
 }
 
-/// A number in the line; dropping it leaves the line.
+/// Stands in the line; dropping it leaves the line, and gives back what it was called to.
 struct Standing {
-    line: Arc<Line>,
+    shared: Arc<Shared>,
     number: u64,
-}
-
-impl Line {
-    fn stand(line: &Arc<Self>) -> Standing {
-        let number = line.last.fetch_add(1, Ordering::Relaxed);
-        line.standing.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
-        Standing { line: Arc::clone(line), number }
-    }
-
-    fn ahead_of(&self, number: u64) -> usize {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).range(..number).count()
-    }
+    called: oneshot::Receiver<Seat>,
 }
 
 impl Drop for Standing {
     fn drop(&mut self) {
-        let mut standing = self.line.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        standing.remove(&self.number);
+        let left = self.shared.lock().leave(self.number);
+        drop(left);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
-    use meshmemo::Progress;
+    use meshmemo::{Progress, SystemClock};
 
     use super::*;
 
+    fn queue(backends: usize, waiting_max: usize) -> Queue {
+        Queue::before(backends, 1, waiting_max, Arc::new(SystemClock::new()))
+    }
+
     #[tokio::test]
     async fn the_line_is_bounded_and_first_come_is_first_served() {
-        let queue = Queue::new(1, 2);
+        let queue = queue(1, 2);
         let working = queue.enter().await.unwrap();
         let (mut first, mut second) = (Box::pin(queue.enter()), Box::pin(queue.enter()));
         assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
@@ -214,7 +361,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_audience_knows_its_place_and_whose_has_left_leaves_the_line() {
-        let queue = Queue::new(1, 3);
+        let queue = queue(1, 3);
         let working = queue.enter().await.unwrap();
         let (first, second) = (Audience::of(1), Audience::of(1));
         let mut first_waits = Box::pin(queue.enter_for(&first, None));
@@ -234,7 +381,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_leaves_the_line_frees_a_place() {
-        let queue = Queue::new(1, 1);
+        let queue = queue(1, 1);
         let _working = queue.enter().await.unwrap();
         let mut leaving = Box::pin(queue.enter());
         assert!((&mut leaving).now_or_never().is_none());
@@ -245,14 +392,14 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_line_a_second_caller_is_sent_away() {
-        let queue = Queue::new(1, 0);
+        let queue = queue(1, 0);
         let _working = queue.enter().await.unwrap();
         assert!(queue.enter().await.is_err());
     }
 
     #[tokio::test]
     async fn a_quota_bounds_what_one_takes_and_leaves_the_line_to_others() {
-        let (queue, quota) = (Queue::new(1, 10), Arc::new(Places::new(2)));
+        let (queue, quota) = (queue(1, 10), Arc::new(Places::new(2)));
         let working = queue.enter_within(Some(&quota), |_| {}).await.unwrap();
         let mut waiting = Box::pin(queue.enter_within(Some(&quota), |_| {}));
         assert!((&mut waiting).now_or_never().is_none());
@@ -270,5 +417,90 @@ mod tests {
             queue.enter_within(Some(&quota), |_| {}).await.is_ok(),
             "what is given back is there again"
         );
+    }
+
+    #[tokio::test]
+    async fn the_least_busy_backend_is_taken_and_of_equal_ones_each_in_turn() {
+        let queue = queue(3, 10);
+        let lanes: Vec<_> =
+            (0..4).map(|_| queue.enter().now_or_never().map(Result::unwrap)).collect();
+        let taken: Vec<_> = lanes.iter().flatten().map(Place::lane).collect();
+        assert_eq!(taken, [0, 1, 2]);
+        drop(lanes);
+        let mut in_turn = Vec::new();
+        for _ in 0..6 {
+            in_turn.push(queue.enter().await.unwrap().lane());
+        }
+        assert_eq!(in_turn, [0, 1, 2, 0, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_drained_backend_ends_its_work_and_is_given_none() {
+        let queue = queue(2, 10);
+        let (first, second) = (queue.enter().await.unwrap(), queue.enter().await.unwrap());
+        queue.set_drained(0, true);
+        let mut waiting = Box::pin(queue.enter());
+        assert!((&mut waiting).now_or_never().is_none());
+        drop(first);
+        assert!((&mut waiting).now_or_never().is_none(), "it is drained");
+        drop(second);
+        assert_eq!(waiting.await.unwrap().lane(), 1);
+        // Whoever waits when none is left is told so.
+        let working = queue.enter().await.unwrap();
+        let mut waiting = Box::pin(queue.enter());
+        assert!((&mut waiting).now_or_never().is_none());
+        queue.set_drained(1, true);
+        for refused in
+            [waiting.await, queue.enter().await, queue.check_room(None).map(|()| working)]
+        {
+            let refused = refused.unwrap_err();
+            assert!(refused.to_string().contains("drained"), "{refused}");
+        }
+        queue.set_drained(0, false);
+        assert_eq!(queue.enter().await.unwrap().lane(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_backend_in_trouble_is_left_out_while_there_are_others() {
+        let queue = queue(2, 10);
+        for trouble in [Verdict::Unreachable, Verdict::Failed] {
+            for _ in 0..5 {
+                queue.report(0, trouble);
+            }
+            for _ in 0..3 {
+                assert_eq!(queue.enter().await.unwrap().lane(), 1);
+            }
+            let _working = queue.enter().await.unwrap();
+            assert!(queue.enter().now_or_never().is_none(), "it waits for the one that is well");
+            queue.report(0, Verdict::Well);
+            assert_eq!(queue.enter().await.unwrap().lane(), 0);
+        }
+        // Where all are in trouble, they are tried.
+        queue.report(0, Verdict::Unreachable);
+        queue.report(1, Verdict::Unreachable);
+        assert!(queue.enter().now_or_never().is_some());
+        assert!(queue.set_reachable(1, true) && !queue.set_reachable(1, true));
+        assert_eq!(queue.enter().await.unwrap().lane(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_moves_on_keeps_the_place_in_the_line_and_the_quota() {
+        let (queue, quota) = (queue(2, 1), Arc::new(Places::new(1)));
+        let audience = Audience::of(1);
+        let first = queue.enter_within(Some(&quota), |_| {}).await.unwrap();
+        let second = queue.enter().await.unwrap();
+        let mut later = Box::pin(queue.enter());
+        assert!((&mut later).now_or_never().is_none());
+        let mut moving = Box::pin(queue.move_on(first, &[0], &audience));
+        assert!((&mut moving).now_or_never().is_none(), "though the line is full, it may wait");
+        assert_eq!(later.await.unwrap().lane(), 0, "what it gave up is there for who waits");
+        assert_eq!(quota.taken(), 1);
+        drop(second);
+        let moved = moving.await.unwrap();
+        assert_eq!((moved.lane(), quota.taken()), (1, 1));
+        assert_eq!(queue.lanes()[0].counts.moved_on, 1);
+        let nowhere = queue.move_on(moved, &[0, 1], &audience).await.unwrap_err();
+        assert!(matches!(nowhere.kind(), ErrorKind::Busy { .. }));
+        assert_eq!((quota.taken(), queue.working()), (0, 0));
     }
 }

@@ -17,6 +17,7 @@ use meshmemo_gen::relief::{GenerateError, GenerateErrorKind};
 use meshmemo_gen::{Format, Parameters, canonical, mesh, relief};
 use tokio::task::spawn_blocking;
 
+use crate::lane::Verdict;
 use crate::queue::{Place, Queue};
 use crate::quota::PlaceQuota;
 
@@ -48,9 +49,10 @@ impl Relief {
         clock: Arc<dyn Clock>,
         observer: impl Fn(Duration) + Send + Sync + 'static,
     ) -> Self {
+        let queue = || Queue::new(options.concurrency, options.queue, Arc::clone(&clock));
         Self {
-            queue: Queue::new(options.concurrency, options.queue),
-            derivations: Queue::new(options.concurrency, options.queue),
+            queue: queue(),
+            derivations: queue(),
             timeout: options.timeout,
             clock,
             observer: Box::new(observer),
@@ -67,27 +69,39 @@ impl Relief {
         let quota = work.quota.as_ref().map(|quota| &quota.generations);
         let place = self.queue.enter_for(audience, quota).await?;
         let begun_at = self.clock.now();
-        let stop = StopOnDrop::default();
-        let generated =
-            spawn_blocking(work.job(place, audience.clone(), Arc::clone(&stop.is_stopped)));
-        let body = match tokio::time::timeout(self.timeout, generated).await {
-            Ok(Ok(generated)) => generated.map_err(|error| refused(&error))?,
-            Ok(Err(panic)) => {
-                let message = "the relief generator ended in a panic";
-                return Err(Error::with_source(ErrorKind::BackendFailed, message, panic));
-            }
-            Err(_elapsed) => {
-                let message =
-                    format!("the generation took longer than {} s", self.timeout.as_secs_f64());
-                return Err(Error::new(ErrorKind::BackendTimeout, message));
-            }
-        };
+        let lane = place.lane();
+        let made = self.make(work, place, audience).await;
+        self.queue.report(lane, Verdict::of(&made));
+        let body = made?;
         let cost = self.clock.now().saturating_sub(begun_at);
         self.queue.note_work(cost);
         (self.observer)(cost);
         let queued = begun_at.saturating_sub(asked_at);
         let media_type = Format::Glb.media_type().to_owned();
         Ok(Generated { body: body.into(), media_type, head: None, cost, queued })
+    }
+
+    async fn make(
+        &self,
+        work: &ReliefGeneration,
+        place: Place,
+        audience: &Audience,
+    ) -> Result<Vec<u8>> {
+        let stop = StopOnDrop::default();
+        let generated =
+            spawn_blocking(work.job(place, audience.clone(), Arc::clone(&stop.is_stopped)));
+        match tokio::time::timeout(self.timeout, generated).await {
+            Ok(Ok(generated)) => generated.map_err(|error| refused(&error)),
+            Ok(Err(panic)) => {
+                let message = "the relief generator ended in a panic";
+                Err(Error::with_source(ErrorKind::BackendFailed, message, panic))
+            }
+            Err(_elapsed) => {
+                let message =
+                    format!("the generation took longer than {} s", self.timeout.as_secs_f64());
+                Err(Error::new(ErrorKind::BackendTimeout, message))
+            }
+        }
     }
 
     async fn derive(

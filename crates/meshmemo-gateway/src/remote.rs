@@ -1,7 +1,6 @@
-//! A backend behind a URL: the queue in front of it, and the ways to talk to it.
+//! A backend behind a URL: the ways to talk to it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -15,14 +14,13 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use meshmemo::{Clock, Error, ErrorKind, Result};
+use meshmemo::{Error, ErrorKind, Result};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::adapter::Letter;
 use crate::answer::BackendAnswer;
 use crate::headers::{ask_for_the_whole, remove_hop_by_hop};
-use crate::queue::{Place, Queue};
+use crate::queue::Place;
 
 /// How long a backend may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,49 +33,25 @@ const ANSWER_MAX_BYTES: u64 = 1 << 30;
 /// What is reserved at once on the word of a `Content-Length`.
 const CAPACITY_MAX: u64 = 64 << 20;
 
-/// How many connections may change their protocol, and how long to wait when that many have.
-pub const TUNNELS_MAX: usize = 256;
-const TUNNEL_RETRY_AFTER: Duration = Duration::from_secs(30);
-
 /// The body of a request to a backend.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
-/// How a backend is talked to.
-#[derive(Debug, Clone)]
-pub struct RemoteOptions {
-    /// Its address: `http://host:port`, with a path that stands before all others or without one.
-    pub url: Uri,
-    /// How many generations it is asked for at a time.
-    pub concurrency: usize,
-    /// How many wait for their turn.
-    pub queue: usize,
-    /// How long one generation may take, without its wait.
-    pub timeout: Duration,
-}
-
-/// A backend behind a URL.
+/// A backend behind a URL. Clones of its clients share their connections.
 pub struct Remote {
-    options: RemoteOptions,
-    queue: Queue,
-    tunnels: Arc<Semaphore>,
+    url: Uri,
+    timeout: Duration,
     client: Client<HttpsConnector<HttpConnector>, Body>,
     /// For generations: none is lost on a connection that the backend is just closing.
     fresh: Client<HttpsConnector<HttpConnector>, Body>,
-    clock: Arc<dyn Clock>,
-    observer: Box<dyn Fn(Duration) + Send + Sync>,
 }
 
 impl Remote {
-    /// Takes a backend, and asks it nothing yet; `observer` is told how long each generation took that
-    /// ended well.
+    /// Takes the server at `http://host:port`, with a path that stands before all others or without one,
+    /// and asks it nothing yet; a generation may take it as long as `timeout`.
     ///
     /// # Errors
     /// The system's certificates can not be read.
-    pub fn new(
-        options: RemoteOptions,
-        clock: Arc<dyn Clock>,
-        observer: impl Fn(Duration) + Send + Sync + 'static,
-    ) -> std::io::Result<Self> {
+    pub fn new(url: Uri, timeout: Duration) -> std::io::Result<Self> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -95,34 +69,17 @@ impl Remote {
             .build(connector.clone());
         let fresh =
             Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        let queue = Queue::new(options.concurrency, options.queue);
-        let tunnels = Arc::new(Semaphore::new(TUNNELS_MAX));
-        Ok(Self { options, queue, tunnels, client, fresh, clock, observer: Box::new(observer) })
-    }
-
-    /// Returns the line in front of it.
-    pub fn queue(&self) -> &Queue {
-        &self.queue
+        Ok(Self { url, timeout, client, fresh })
     }
 
     /// Returns its address.
     pub fn url(&self) -> &Uri {
-        &self.options.url
+        &self.url
     }
 
-    /// Returns how long it may keep somebody waiting.
-    pub fn timeout(&self) -> Duration {
-        self.options.timeout
-    }
-
-    pub(crate) fn clock(&self) -> &dyn Clock {
-        &*self.clock
-    }
-
-    /// Notes how long a generation took that ended well.
-    pub(crate) fn note_generation(&self, took: Duration) {
-        self.queue.note_work(took);
-        (self.observer)(took);
+    /// Returns its address, as people write it.
+    pub fn name(&self) -> String {
+        self.url.to_string().trim_end_matches('/').to_owned()
     }
 
     /// Looks whether something accepts connections there.
@@ -130,7 +87,7 @@ impl Remote {
     /// # Errors
     /// Why not, in words.
     pub async fn probe(&self) -> Result<(), String> {
-        let url = &self.options.url;
+        let url = &self.url;
         let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = url.port_u16().unwrap_or(if is_https(url) { 443 } else { 80 });
         let unreachable = |why: String| Err(format!("{host}:{port} can not be reached: {why}"));
@@ -142,18 +99,6 @@ impl Remote {
         }
     }
 
-    /// Takes a place among the tunnels; it is given back when it is dropped.
-    ///
-    /// # Errors
-    /// `Busy` if there are too many.
-    pub(crate) fn tunnel(&self) -> Result<OwnedSemaphorePermit> {
-        Arc::clone(&self.tunnels).try_acquire_owned().map_err(|_| {
-            let message =
-                format!("{TUNNELS_MAX} connections that have changed their protocol are open");
-            Error::new(ErrorKind::Busy { retry_after: TUNNEL_RETRY_AFTER }, message)
-        })
-    }
-
     /// Sends a request as it is, but for its address; the answer streams.
     ///
     /// # Errors
@@ -161,31 +106,33 @@ impl Remote {
     /// does not begin in time.
     pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>> {
         *request.uri_mut() = self.address(request.uri())?;
-        let sending = tokio::time::timeout(self.options.timeout, self.client.request(request));
+        let sending = tokio::time::timeout(self.timeout, self.client.request(request));
         let response = sending.await.map_err(|_elapsed| self.too_slow())?;
         response.map_err(Self::unreachable)
     }
 
-    /// Has a letter answered whole, within the time of a generation. A backend that takes longer works on,
-    /// and cannot be told to stop: its place is taken until it answers, or for as long again.
-    pub(crate) async fn exchange(
-        self: &Arc<Self>,
-        letter: Letter,
-        place: Place,
-    ) -> Result<BackendAnswer> {
-        let (backend, timeout) = (Arc::clone(self), self.options.timeout);
-        let mut exchange = async move { backend.exchange_patiently(letter).await }.boxed();
-        match tokio::time::timeout(timeout, &mut exchange).await {
-            Ok(answer) => answer,
+    /// Has a piece of work done, within the time of a generation. A backend that takes longer works on,
+    /// and cannot be told to stop: its place is taken until it has ended, or for as long again.
+    pub(crate) async fn within_time<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+        place: &mut Option<Place>,
+    ) -> Result<T> {
+        let mut work = work.boxed();
+        match tokio::time::timeout(self.timeout, &mut work).await {
+            Ok(done) => done,
             Err(_elapsed) => {
-                let too_slow = self.too_slow();
-                outwait(exchange, timeout, place);
-                Err(too_slow)
+                outwait(work, self.timeout, place.take());
+                Err(self.too_slow())
             }
         }
     }
 
-    async fn exchange_patiently(&self, letter: Letter) -> Result<BackendAnswer> {
+    /// Has a letter answered whole, whatever time it takes.
+    ///
+    /// # Errors
+    /// `BackendFailed` if it can not be reached or does not answer to the end.
+    pub(crate) async fn exchange(&self, letter: Letter) -> Result<BackendAnswer> {
         let Letter { head, body } = letter;
         let target =
             if head.query.is_empty() { head.path } else { format!("{}?{}", head.path, head.query) };
@@ -235,7 +182,7 @@ impl Remote {
 
     /// Returns where a path is at the backend.
     fn address(&self, target: &Uri) -> Result<Uri> {
-        let base = &self.options.url;
+        let base = &self.url;
         let path = target.path_and_query().map_or("/", |it| it.as_str());
         let address = Uri::builder()
             .scheme(base.scheme().cloned().unwrap_or(http::uri::Scheme::HTTP))
@@ -269,8 +216,7 @@ impl Remote {
     }
 
     fn too_slow(&self) -> Error {
-        let message =
-            format!("the backend took longer than {} s", self.options.timeout.as_secs_f64());
+        let message = format!("the backend took longer than {} s", self.timeout.as_secs_f64());
         Error::new(ErrorKind::BackendTimeout, message)
     }
 }
@@ -278,11 +224,35 @@ impl Remote {
 /// Keeps a place until a backend that was too slow has answered all the same. Nobody waits for that, so
 /// it is none of the work that is drained at the end.
 #[expect(clippy::disallowed_methods, reason = "it is no work to be drained")]
-fn outwait(exchange: BoxFuture<'static, Result<BackendAnswer>>, timeout: Duration, place: Place) {
+fn outwait<T: Send + 'static>(
+    work: BoxFuture<'static, Result<T>>,
+    timeout: Duration,
+    place: Option<Place>,
+) {
     tokio::spawn(async move {
-        let _too_late = tokio::time::timeout(timeout, exchange).await;
+        let _too_late = tokio::time::timeout(timeout, work).await;
         drop(place);
     });
+}
+
+/// Says why a backend has provably done nothing of a piece of work that ended in this error, if so: it
+/// was never sent, or the backend has declined it (RFC 9110, 15.6.4; RFC 6585, 4).
+pub(crate) fn untouched(error: &Error) -> Option<&'static str> {
+    if let Some(answer) = BackendAnswer::of_error(error) {
+        return match answer.status.as_u16() {
+            503 => Some("it answered 503"),
+            429 => Some("it answered 429"),
+            _ => None,
+        };
+    }
+    is_unreachable(error).then_some("it can not be reached")
+}
+
+/// Returns whether no connection came about.
+pub(crate) fn is_unreachable(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    let sending = source.and_then(|it| it.downcast_ref::<hyper_util::client::legacy::Error>());
+    sending.is_some_and(hyper_util::client::legacy::Error::is_connect)
 }
 
 /// Makes a body of bytes that are all there.
@@ -297,8 +267,8 @@ fn is_https(url: &Uri) -> bool {
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote")
-            .field("options", &self.options)
-            .field("queue", &self.queue)
+            .field("url", &self.url)
+            .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,9 @@
-//! One request, bound to the backend that answers it: the engine's `Generation` behind a URL.
+//! One request, bound to the servers of which one answers it: the engine's `Generation` behind URLs.
+//!
+//! Work goes on to another server only when the one before has provably done nothing of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -9,17 +12,19 @@ use meshmemo::{Audience, Derived, Error, ErrorKind, Generated, Generation, Resul
 use meshmemo_gen::Format;
 use tokio::task::spawn_blocking;
 
-use crate::adapter::{Expected, Keeping, Letter, Meaning};
+use crate::adapter::{Expected, Keeping, Letter, Meaning, Reason};
 use crate::answer::BackendAnswer;
+use crate::backends::Backends;
 use crate::headers::{kept, whole_head};
 use crate::judge::{judge, unwrap};
+use crate::queue::Place;
 use crate::quota::PlaceQuota;
-use crate::remote::Remote;
+use crate::remote::untouched;
 
-/// One request, bound to the backend that answers it.
+/// One request, bound to the servers of which one answers it.
 #[derive(Debug)]
 pub(crate) struct RemoteGeneration {
-    pub(crate) backend: Arc<Remote>,
+    pub(crate) backends: Arc<Backends>,
     pub(crate) letter: Letter,
     pub(crate) meaning: Arc<Meaning>,
     pub(crate) quota: Option<Arc<PlaceQuota>>,
@@ -27,24 +32,76 @@ pub(crate) struct RemoteGeneration {
 
 impl RemoteGeneration {
     async fn work(&self, audience: &Audience) -> Result<Generated> {
-        let clock = self.backend.clock();
+        let clock = self.backends.clock();
         let asked_at = clock.now();
         let quota = self.quota.as_ref().map(|quota| &quota.generations);
-        let place = self.backend.queue().enter_for(audience, quota).await?;
-        audience.tell_working(0.0, "generate");
-        let begun_at = clock.now();
-        let answer = self.backend.exchange(self.letter.clone(), place).await?;
-        let cost = clock.now().saturating_sub(begun_at);
-        let answer = self.judged(answer).await?;
-        self.backend.note_generation(cost);
+        let mut place = self.backends.queue().enter_for(audience, quota).await?;
+        let mut tried = Vec::new();
+        loop {
+            let index = place.lane();
+            audience.tell_working(0.0, "generate");
+            let begun_at = clock.now();
+            let mut held = Some(place);
+            let answered = self.ask(index, &mut held).await;
+            let cost = clock.now().saturating_sub(begun_at);
+            if self.meaning.keeping != Keeping::PassedThrough(Reason::NotUnderstood) {
+                // What is wrong with a request that nobody understands is not the server's fault.
+                self.backends.learn(index, &answered);
+            }
+            let error = match answered {
+                Ok(answer) => {
+                    self.backends.note_generation(cost);
+                    let queued = begun_at.saturating_sub(asked_at);
+                    return Ok(self.generated(answer, cost, queued));
+                }
+                Err(error) => error,
+            };
+            tried.push(index);
+            place = self.move_on(error, held, &tried, audience).await?;
+        }
+    }
+
+    /// Has a server answer; the place is given back when it has.
+    async fn ask(&self, index: usize, place: &mut Option<Place>) -> Result<BackendAnswer> {
+        let remote = Arc::clone(self.backends.remote(index));
+        let (asked, letter) = (Arc::clone(&remote), self.letter.clone());
+        let answering = async move { asked.exchange(letter).await };
+        let answer = remote.within_time(answering, place).await?;
+        if answer.status.is_success() {
+            drop(place.take());
+        }
+        self.judged(answer).await
+    }
+
+    /// Goes on to a server that was not tried, if the last one has done nothing, and there is another.
+    async fn move_on(
+        &self,
+        error: Error,
+        place: Option<Place>,
+        tried: &[usize],
+        audience: &Audience,
+    ) -> Result<Place> {
+        let Some((place, why)) = place.zip(untouched(&error)) else { return Err(error) };
+        let from = self.backends.remote(place.lane()).name();
+        match self.backends.queue().move_on(place, tried, audience).await {
+            Ok(place) => {
+                let to = self.backends.remote(place.lane()).name();
+                tracing::warn!(from, to, why, "a generation goes on to another backend");
+                Ok(place)
+            }
+            Err(left) if left.kind() == ErrorKind::Cancelled => Err(left),
+            Err(_nowhere) => Err(error),
+        }
+    }
+
+    fn generated(&self, answer: BackendAnswer, cost: Duration, queued: Duration) -> Generated {
         let media_type = answer.media_type().to_owned();
         let status = answer.status.as_u16();
         let head = match self.meaning.keeping {
             Keeping::Kept => kept(status, &answer.headers, &self.meaning.expected.headers),
             Keeping::PassedThrough(_) => whole_head(status, &answer.headers),
         };
-        let queued = begun_at.saturating_sub(asked_at);
-        Ok(Generated { body: answer.body, media_type, head: Some(head), cost, queued })
+        Generated { body: answer.body, media_type, head: Some(head), cost, queued }
     }
 
     /// Lets only what is a result pass as one; all else is an error that has the answer in it.

@@ -4,15 +4,20 @@
 use std::sync::Arc;
 
 use meshmemo::{Freshness, Request};
-use meshmemo_gateway::{Ask, Asked, Gateway, PlaceQuota, Queue, Relief, ReliefGeneration, Wanted};
+use meshmemo_gateway::{
+    Ask, Asked, BackendView, Gateway, PlaceQuota, Queue, Relief, ReliefGeneration, Wanted,
+};
 use meshmemo_gen::{FieldError, Format};
+
+/// The name of the embedded generator.
+pub(crate) const RELIEF: &str = "relief";
 
 /// What makes the models.
 #[derive(Debug, Clone)]
 pub enum Backend {
     /// The embedded generator, whose model the operator calls so.
     Relief(Arc<Relief>, Arc<str>),
-    /// A server, with an adapter in front of it.
+    /// Servers, with an adapter in front of them.
     Remote(Arc<Gateway>),
 }
 
@@ -56,7 +61,26 @@ impl Backend {
     pub fn queue(&self) -> &Queue {
         match self {
             Self::Relief(relief, _) => relief.queue(),
-            Self::Remote(gateway) => gateway.backend().queue(),
+            Self::Remote(gateway) => gateway.backends().queue(),
+        }
+    }
+
+    /// Lists what there is behind the line, and how it stands.
+    pub fn views(&self) -> Vec<BackendView> {
+        match self {
+            Self::Relief(relief, _) => {
+                let view = |lane| BackendView { url: RELIEF.to_owned(), lane, trouble: None };
+                relief.queue().lanes().into_iter().map(view).collect()
+            }
+            Self::Remote(gateway) => gateway.backends().views(),
+        }
+    }
+
+    /// Finds what is behind the line by its address; returns its place in the list.
+    pub fn find(&self, address: &str) -> Option<usize> {
+        match self {
+            Self::Relief(..) => (address == RELIEF).then_some(0),
+            Self::Remote(gateway) => gateway.backends().find(address),
         }
     }
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use axum::http::Uri;
 use etcetera::BaseStrategy;
 use meshmemo::{Policy, Warm};
 use meshmemo_tiers::Durability;
@@ -148,7 +149,7 @@ pub struct Config {
     pub ttl: Option<Duration>,
     /// Which entry leaves memory when room is needed.
     pub policy: Policy,
-    /// How many generations run at a time.
+    /// How many generations run at a time, at each backend.
     pub concurrency: usize,
     /// How many generations wait for their turn.
     pub queue: usize,
@@ -213,10 +214,7 @@ impl Config {
                 |text| warm(text, max_memory_bytes),
             )?,
             listen: resolved.check("listen", "an address such as `127.0.0.1:8080`", address)?,
-            model_id: match resolved.text("model_id") {
-                "" => backend.default_model_id().to_owned(),
-                name => name.to_owned(),
-            },
+            model_id: backend.model_id(resolved)?,
             backend,
             cache,
             max_memory_bytes,
@@ -241,11 +239,13 @@ impl Config {
     /// Refuses to stand in front of itself.
     fn check_loop(&self, resolved: &Resolved) -> Result<()> {
         let BackendConfig::Remote(remote) = &self.backend else { return Ok(()) };
-        let port = remote.url.port_u16().unwrap_or(80);
-        let host = remote.url.host().unwrap_or_default().trim_matches(['[', ']']);
-        let is_own =
-            host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip == self.listen.ip());
-        if is_own && port == self.listen.port() {
+        let is_own = |url: &Uri| {
+            let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+            let is_here =
+                host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip == self.listen.ip());
+            is_here && url.port_u16().unwrap_or(80) == self.listen.port()
+        };
+        if remote.urls.iter().any(is_own) {
             let (backend, listen) = (resolved.source("backend"), resolved.source("listen"));
             bail!(
                 "`backend` (from {backend}) is this server's own address, `{}` (from {listen}): give it \

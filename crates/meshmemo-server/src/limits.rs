@@ -67,7 +67,10 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Bytes that are reserved at once for a body on the word of its `Content-Length`.
 pub(crate) const BODY_CAPACITY_MAX: u64 = 4 << 20;
 
-/// How long it is remembered whether the backend can be reached.
+/// How often it is looked at whether the backends can be reached.
+pub(crate) const BACKEND_WATCH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long it is remembered whether the backends can be reached.
 pub(crate) const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many photos one batch may have.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use meshmemo::{Clock, Limits, ResultCache, SystemClock, Tier, Writing};
-use meshmemo_gateway::{Gateway, Jobs, Relief, ReliefOptions, Remote, RemoteOptions, open};
+use meshmemo_gateway::{Backends, BackendsOptions, Gateway, Jobs, Relief, ReliefOptions, open};
 use meshmemo_tiers::{Disk, DiskOptions, OpenError};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -92,14 +92,14 @@ pub fn backend(config: &Config, parts: &Parts) -> anyhow::Result<Backend> {
             Backend::Relief(Arc::new(relief), config.model_id.as_str().into())
         }
         BackendConfig::Remote(remote) => {
-            let RemoteConfig { url, adapter, routes, unseeded, .. } = &**remote;
-            let options = RemoteOptions { url: url.clone(), concurrency, queue, timeout };
+            let RemoteConfig { urls, adapter, routes, unseeded, .. } = &**remote;
+            let options = BackendsOptions { urls: urls.clone(), concurrency, queue, timeout };
             tls::install_provider();
-            let remote = Remote::new(options, clock, observer)?;
+            let backends = Backends::new(options, clock, observer)?;
             let adapter = open(adapter, *unseeded, routes).expect("the configuration was checked");
             Backend::Remote(Arc::new(Gateway::new(
                 adapter,
-                Arc::new(remote),
+                Arc::new(backends),
                 config.model_id.clone(),
             )))
         }

@@ -1,14 +1,14 @@
-//! A circuit breaker: keeps requests away from what fails again and again.
+//! A circuit breaker: keeps calls away from what fails again and again.
 
 use std::time::Duration;
 
 use crate::limits::{BREAKER_FAILURES, BREAKER_PAUSE};
 use crate::sync::Mutex;
 
-/// Opens after [`BREAKER_FAILURES`] failures in a row; after each [`BREAKER_PAUSE`] it lets one
-/// call through, and the first success closes it.
+/// Opens after five failures in a row; then it lets one call through every five seconds, and the first
+/// success closes it.
 #[derive(Debug, Default)]
-pub(crate) struct Breaker {
+pub struct Breaker {
     state: Mutex<State>,
 }
 
@@ -20,7 +20,7 @@ struct State {
 
 impl Breaker {
     /// Returns whether a call may go through at a monotonic time.
-    pub(crate) fn admits(&self, now: Duration) -> bool {
+    pub fn admits(&self, now: Duration) -> bool {
         let mut state = self.state.lock();
         if state.failures < BREAKER_FAILURES {
             return true;
@@ -33,7 +33,7 @@ impl Breaker {
     }
 
     /// Counts the end of a call that was let through.
-    pub(crate) fn report(&self, is_success: bool, now: Duration) {
+    pub fn report(&self, is_success: bool, now: Duration) {
         let mut state = self.state.lock();
         if is_success {
             *state = State::default();
@@ -44,7 +44,7 @@ impl Breaker {
     }
 
     /// Returns whether it keeps calls away.
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.state.lock().failures >= BREAKER_FAILURES
     }
 }

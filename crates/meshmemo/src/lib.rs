@@ -54,6 +54,7 @@ pub mod testing;
 
 pub use audience::{Audience, Progress};
 pub use backend::{Derived, Freshness, Generated, Generation, Request, Variants};
+pub use breaker::Breaker;
 pub use cache::{Builder, Cache, EntryInfo, EntryOptions, InsertOutcome, Policy, Removed};
 pub use clock::{Clock, SystemClock};
 pub use digest_index::DigestIndex;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method};
 use meshmemo::SystemClock;
 use meshmemo_gateway::{
-    Gateway, GenericRoutes, Keeping, Known, Letter, Owner, Remote, RemoteOptions, RequestHead,
+    Backends, BackendsOptions, Gateway, GenericRoutes, Keeping, Known, Letter, Owner, RequestHead,
     Unseeded, open,
 };
 
@@ -33,17 +33,17 @@ pub(crate) fn gateway_with(
     route: &str,
 ) -> Arc<Gateway> {
     let _installed_already = rustls::crypto::ring::default_provider().install_default();
-    let options = RemoteOptions {
-        url: "http://127.0.0.1:1".parse().unwrap(),
+    let options = BackendsOptions {
+        urls: vec!["http://127.0.0.1:1".parse().unwrap()],
         concurrency: 1,
         queue: 1,
         timeout: Duration::from_secs(1),
     };
-    let remote = Remote::new(options, Arc::new(SystemClock::new()), |_| {}).unwrap();
+    let backends = Backends::new(options, Arc::new(SystemClock::new()), |_| {}).unwrap();
     let routes: GenericRoutes = toml::from_str(route).unwrap();
     routes.check().unwrap();
     let adapter = open(name, unseeded, &routes).unwrap();
-    Arc::new(Gateway::new(adapter, Arc::new(remote), model_id.to_owned()))
+    Arc::new(Gateway::new(adapter, Arc::new(backends), model_id.to_owned()))
 }
 
 pub(crate) fn gateway(name: &str) -> Arc<Gateway> {

@@ -1,5 +1,6 @@
 //! What was typed. Nothing is read or checked here but the form.
 
+mod backend;
 mod settings;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap_complete::Shell;
 
 use crate::config::Given;
 
+pub(super) use backend::{Backend, BackendCommand};
 pub(super) use settings::{BackendSettings, DiskSettings, Settings};
 
 /// Generate once, serve for ever: a result cache for image-to-3D generation.
@@ -51,6 +53,8 @@ pub(super) enum Command {
     Warm(Warm),
     /// Remove the entries of a running server that meet conditions
     Purge(Purge),
+    /// List what makes the models behind a running server; take one out of use, and into use again
+    Backend(Backend),
     /// Make, list and revoke the API keys of servers
     Keys(Keys),
     /// Check a running server, its backend, its tiers and your access, and ask for one model twice

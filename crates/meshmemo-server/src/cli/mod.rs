@@ -61,6 +61,7 @@ fn run(args: Args) -> anyhow::Result<Done> {
             Some(ConfigCommand::Check(check)) => commands::config::check(check),
             Some(ConfigCommand::Show(show)) => commands::config::show(show),
         },
+        Command::Backend(backend) => commands::backend::run(&backend),
         Command::Clear(clear) => commands::clear::run(&clear),
         Command::Rm(rm) => commands::rm::run(&rm),
         Command::Warm(warm) => commands::warm::run(&warm),

@@ -1,14 +1,17 @@
 //! The settings of what makes the models, and of what becomes of them.
 
+use std::collections::HashSet;
+
 use anyhow::{Result, anyhow, bail};
 use axum::http::Uri;
 use meshmemo_gateway::{ADAPTERS, GenericRoutes, Unseeded};
 
 use super::Resolved;
 use super::resolve::Source;
+use crate::backend::RELIEF;
 
-/// The name of the embedded backend.
-const RELIEF: &str = "relief";
+/// How many servers may do the same work.
+const BACKENDS_MAX: usize = 64;
 /// The adapter of the embedded backend.
 const NATIVE: &str = "native";
 
@@ -17,16 +20,16 @@ const NATIVE: &str = "native";
 pub enum BackendConfig {
     /// The embedded generator.
     Relief,
-    /// A server.
+    /// One server, or several that do the same work.
     Remote(Box<RemoteConfig>),
 }
 
-/// A server that makes the models.
+/// Servers that make the models.
 #[derive(Debug, Clone)]
 pub struct RemoteConfig {
-    /// Where it is.
-    pub url: Uri,
-    /// The protocol that it speaks.
+    /// Where they are: at least one.
+    pub urls: Vec<Uri>,
+    /// The protocol that they speak.
     pub adapter: String,
     /// What is said of a server of one's own.
     pub routes: GenericRoutes,
@@ -102,8 +105,11 @@ impl BackendConfig {
                 resolved.source("backend")
             );
         }
-        let range = "`relief`, or one URL such as `http://127.0.0.1:8081`";
-        let url = resolved.check("backend", range, url)?;
+        let range = format!(
+            "`relief`, or up to {BACKENDS_MAX} URLs such as `http://127.0.0.1:8081`, with commas between \
+             them, each once"
+        );
+        let urls = resolved.check("backend", &range, urls)?;
         let names = ADAPTERS.join("`, `");
         if *resolved.source("adapter") == Source::Default {
             bail!(
@@ -130,7 +136,7 @@ impl BackendConfig {
         let routes = routes(resolved, &adapter)?;
         let is_model_named = *resolved.source("model_id") != Source::Default;
         Ok(Self::Remote(Box::new(RemoteConfig {
-            url,
+            urls,
             adapter,
             routes,
             unseeded,
@@ -139,12 +145,37 @@ impl BackendConfig {
         })))
     }
 
-    /// Returns the name of the model if nobody has named it.
-    pub(super) fn default_model_id(&self) -> &str {
-        match self {
-            Self::Relief => RELIEF,
-            Self::Remote(remote) => &remote.adapter,
+    /// Reads the name of the model: one for all servers, or one for each. Servers with different models
+    /// would answer the same request differently.
+    pub(super) fn model_id(&self, resolved: &Resolved) -> Result<String> {
+        let named = resolved.text("model_id");
+        let remote = match self {
+            Self::Relief if named.is_empty() => return Ok(RELIEF.to_owned()),
+            Self::Remote(remote) if named.is_empty() => return Ok(remote.adapter.clone()),
+            Self::Remote(remote) if remote.urls.len() > 1 && named.contains(',') => remote,
+            _ => return Ok(named.to_owned()),
+        };
+        let names: Vec<&str> = named.split(',').map(str::trim).collect();
+        let source = resolved.source("model_id");
+        if names.len() != remote.urls.len() {
+            bail!(
+                "`model_id` is `{named}` (from {source}), but must be one name for all of the {} backends, \
+                 or one for each",
+                remote.urls.len()
+            );
         }
+        if let Some(other) = names.iter().position(|name| *name != names[0]) {
+            bail!(
+                "`model_id` (from {source}) says that {} has the model `{}`, and {} the model `{}`: \
+                 backends behind one server must have the same model; start another server for the other \
+                 one",
+                remote.urls[0],
+                names[0],
+                remote.urls[other],
+                names[other]
+            );
+        }
+        Ok(names[0].to_owned())
     }
 
     /// Returns whether somebody has named the model, where that is for somebody to do.
@@ -161,6 +192,14 @@ impl BackendConfig {
     }
 }
 
+/// Reads where the servers are; the same one twice would be given twice the work.
+fn urls(text: &str) -> Option<Vec<Uri>> {
+    let urls: Vec<Uri> = text.split(',').map(|part| url(part.trim())).collect::<Option<_>>()?;
+    let name = |url: &Uri| url.to_string().trim_end_matches('/').to_owned();
+    let different: HashSet<String> = urls.iter().map(name).collect();
+    (different.len() == urls.len() && urls.len() <= BACKENDS_MAX).then_some(urls)
+}
+
 /// Reads where a server is.
 fn url(text: &str) -> Option<Uri> {
     let url: Uri = text.parse().ok()?;
@@ -170,7 +209,7 @@ fn url(text: &str) -> Option<Uri> {
     let is_port = port.is_none_or(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0));
     let is_plain =
         url.query().is_none() && !authority.contains('@') && !text.contains('#') && is_port;
-    (is_http && is_plain && !text.contains(',')).then_some(url)
+    (is_http && is_plain).then_some(url)
 }
 
 /// Reads what is said of a server of one's own.
@@ -202,6 +241,7 @@ struct RoutesFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Given};
 
     #[test]
     fn a_url_is_one_of_a_server() {
@@ -211,7 +251,6 @@ mod tests {
         for wrong in [
             "gpu",
             "ftp://gpu",
-            "http://a,http://b",
             "http://u:p@gpu",
             "http://gpu/?a=1",
             "http://",
@@ -220,5 +259,28 @@ mod tests {
         ] {
             assert!(url(wrong).is_none(), "{wrong}");
         }
+        assert_eq!(urls("http://a, http://b:1").unwrap().len(), 2);
+        for wrong in ["http://a,", "http://a,http://a/", "http://a,b"] {
+            assert!(urls(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn servers_with_different_models_are_refused() {
+        let model_id = |backend: &str, model_id: &str| {
+            let given = Given::from([
+                ("backend", backend.to_owned()),
+                ("adapter", "hunyuan3d-2".to_owned()),
+                ("model_id", model_id.to_owned()),
+            ]);
+            Config::load(None, &given).map(|config| config.model_id).map_err(|it| it.to_string())
+        };
+        let two = "http://a:1,http://b:1";
+        assert_eq!(model_id(two, "turbo").unwrap(), "turbo");
+        assert_eq!(model_id(two, "turbo, turbo").unwrap(), "turbo");
+        assert_eq!(model_id("http://a:1", "a,b").unwrap(), "a,b");
+        let refused = model_id(two, "turbo,mini").unwrap_err();
+        assert!(refused.contains("`turbo`") && refused.contains("http://b:1/"), "{refused}");
+        assert!(model_id(two, "a,a,a").unwrap_err().contains("2 backends"));
     }
 }

@@ -72,7 +72,7 @@ async fn through(state: &State, gateway: &Gateway, request: Request) -> Result<R
     let cookie = cookie_name(state);
     let arrival = arrival(state, &request, &cookie);
     let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
-    let response = pass_on(gateway.backend(), request, arrival).await?;
+    let response = pass_on(gateway.backends(), request, arrival).await?;
     Ok(response.map(timed))
 }
 

@@ -12,10 +12,12 @@ use meshmemo::{Health, TierReport};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::backends::{BackendState, states};
 use super::json;
 use super::problem::Problem;
 use super::state::State;
 use crate::access::{ApiKey, Caller, Right};
+use crate::backend::RELIEF;
 use crate::limits::{PROBE_INTERVAL, RETRY_AFTER};
 use crate::tls::Tls;
 
@@ -59,13 +61,14 @@ struct CallerReport {
 struct BackendReport {
     /// `relief`, or the adapter of the server.
     name: &'static str,
-    /// Where the server is; for who may read what concerns the whole server.
+    /// Where the server is, where there is one; for who may read what concerns the whole server.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
     /// For who has a key, or needs none.
     #[serde(skip_serializing_if = "Option::is_none")]
     model_id: Option<String>,
-    /// `ok`, or `down` if it can not be reached.
+    /// `ok`; `degraded` if one of several can not be reached, or fails; `down` if there is none to be given
+    /// work.
     status: &'static str,
     /// For who may read what concerns the whole server.
     #[serde(flatten)]
@@ -79,6 +82,8 @@ struct Load {
     working: usize,
     /// Generations that wait for their turn.
     queued: usize,
+    /// Each of them.
+    backends: Vec<BackendState>,
 }
 
 /// Reports how the server, its tiers and its backend are; answers while the backend works.
@@ -103,12 +108,14 @@ pub(super) async fn health(
     if let Some(missing) = &state.config.missing_data_dir {
         reasons.insert("disk", missing.clone());
     }
-    let trouble = state.probe.trouble(&state).await;
-    let backend_status = if trouble.is_some() { "down" } else { "ok" };
+    state.probe.probe(&state).await;
+    let backends = states(&state);
+    let (backend_status, trouble) = sum_up(&backends);
     reasons.extend(trouble.map(|trouble| ("backend", trouble)));
     let is_operator = caller.may(Right::Observe);
     let queue = state.backend.queue();
-    let load = Load { working: queue.working(), queued: queue.depth() };
+    let url = is_operator.then(|| url(&backends)).flatten();
+    let load = Load { working: queue.working(), queued: queue.depth(), backends };
     let report = |key: &Arc<ApiKey>| CallerReport {
         name: key.record.name.clone(),
         role: key.record.role.as_str(),
@@ -123,14 +130,10 @@ pub(super) async fn health(
         warnings: is_operator.then(|| warnings(&state)),
         backend: BackendReport {
             name: match state.backend.adapter_name() {
-                "native" => "relief",
+                "native" => RELIEF,
                 adapter => adapter,
             },
-            url: state
-                .backend
-                .gateway()
-                .filter(|_| is_operator)
-                .map(|it| it.backend().url().to_string()),
+            url,
             model_id: caller.may(Right::Fetch).then(|| state.config.model_id.clone()),
             status: backend_status,
             load: is_operator.then_some(load),
@@ -139,38 +142,64 @@ pub(super) async fn health(
     })
 }
 
+/// Says how the backends are as one, and what is wrong.
+fn sum_up(backends: &[BackendState]) -> (&'static str, Option<String>) {
+    let told = |state: &BackendState| {
+        let BackendState { backend, reason, .. } = state;
+        reason.as_ref().map(|reason| match backends {
+            [_] => reason.clone(),
+            _ => format!("{backend}: {reason}"),
+        })
+    };
+    let troubles: Vec<_> = backends.iter().filter_map(told).collect();
+    let is_down = backends.iter().all(BackendState::is_out);
+    let status = match troubles.is_empty() {
+        _ if is_down => "down",
+        true => "ok",
+        false => "degraded",
+    };
+    if is_down && troubles.is_empty() {
+        return (status, Some("every backend is drained".to_owned()));
+    }
+    (status, (!troubles.is_empty()).then(|| troubles.join("; ")))
+}
+
+/// Returns where the one backend is, if it is a server.
+fn url(backends: &[BackendState]) -> Option<String> {
+    match backends {
+        [only] if only.backend != RELIEF => Some(only.backend.clone()),
+        _ => None,
+    }
+}
+
 fn warnings(state: &State) -> BTreeMap<&'static str, &'static str> {
     let is_named = state.config.backend.is_model_named();
     (!is_named).then_some(("model_id", MODEL_NOT_NAMED)).into_iter().collect()
 }
 
-/// When the backend was last looked for, and what was wrong.
+/// When the backends were last looked for.
 #[derive(Debug, Default)]
 pub(crate) struct Probe {
-    last: Mutex<Option<(Duration, Option<String>)>>,
+    last: Mutex<Option<Duration>>,
     is_under_way: AtomicBool,
 }
 
 impl Probe {
-    /// Looks whether the backend can be reached; not more often than every second, and once at a time,
+    /// Looks whether the backends can be reached; not more often than every second, and once at a time,
     /// however many ask: the others are told what was found before.
-    async fn trouble(&self, state: &State) -> Option<String> {
-        let gateway = state.backend.gateway()?;
-        let last = self.last();
+    pub(super) async fn probe(&self, state: &State) {
+        let Some(gateway) = state.backend.gateway() else { return };
         let is_fresh = |at: Duration| state.clock.now().saturating_sub(at) < PROBE_INTERVAL;
-        let is_due = last.as_ref().is_none_or(|(at, _)| !is_fresh(*at));
-        if !is_due || self.is_under_way.swap(true, Ordering::AcqRel) {
-            return last.and_then(|(_, trouble)| trouble);
+        if self.last().is_some_and(is_fresh) || self.is_under_way.swap(true, Ordering::AcqRel) {
+            return;
         }
         let _under_way = UnderWay(&self.is_under_way);
-        let trouble = gateway.backend().probe().await.err();
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((state.clock.now(), trouble.clone()));
-        trouble
+        gateway.backends().probe().await;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(state.clock.now());
     }
 
-    fn last(&self) -> Option<(Duration, Option<String>)> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn last(&self) -> Option<Duration> {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod answer;
 mod audit;
+mod backends;
 mod batch;
 mod change;
 mod credential;

@@ -16,7 +16,7 @@ use super::doors::CACHE;
 use super::router::routes;
 use super::routes::{Needs, Route};
 use super::state::State;
-use super::{batch, generate, health, jobs, json, management, metrics, models};
+use super::{backends, batch, generate, health, jobs, json, management, metrics, models};
 
 /// The document.
 #[derive(Debug, OpenApi)]
@@ -41,6 +41,9 @@ use super::{batch, generate, health, jobs, json, management, metrics, models};
         management::entries,
         management::entry,
         management::remove_entry,
+        backends::backends,
+        backends::drain,
+        backends::resume,
         health::health,
         health::ready,
         metrics::metrics,

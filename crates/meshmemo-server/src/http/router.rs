@@ -15,8 +15,8 @@ use super::problem::Problem;
 use super::routes::{Needs, Route, Routes};
 use super::state::State;
 use super::{
-    batch, front, generate, guard, health, jobs, linger, management, metrics, models, openapi,
-    page, session,
+    backends, batch, front, generate, guard, health, jobs, linger, management, metrics, models,
+    openapi, page, session,
 };
 use crate::access::Right;
 use crate::limits::{BODY_PAUSE_MAX, PREFLIGHT_MAX_AGE};
@@ -45,6 +45,9 @@ fn table() -> Routes {
         .get("/api/jobs/{id}/events", fetch, jobs::events)
         .get("/api/models/{file}", fetch, models::model)
         .get("/metrics", observe, metrics::metrics)
+        .get("/api/backends", observe, backends::backends)
+        .post("/api/backends/drain", manage, backends::drain)
+        .post("/api/backends/resume", manage, backends::resume)
         .get("/api/cache/stats", read, management::stats)
         .get("/api/cache/entries", read, management::entries)
         .get("/api/cache/entries/{key}", read, management::entry)

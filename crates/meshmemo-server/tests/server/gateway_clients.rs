@@ -141,7 +141,11 @@ fn a_configuration_that_makes_no_sense_is_named_with_what_it_may_be() {
         (vec!["--backend", url], "`hunyuan3d-2`, `hunyuan3d-2.1-stock`"),
         (vec!["--backend", url, "--adapter", "hunyuan"], "`adapter` is `hunyuan`"),
         (vec!["--backend", "gpu:80", "--adapter", "generic"], "`backend` is `gpu:80`"),
-        (vec!["--backend", "http://a,http://b", "--adapter", "generic"], "one URL"),
+        (vec!["--backend", "http://a,http://a/", "--adapter", "generic"], "each once"),
+        (
+            vec!["--backend", "http://a,http://b", "--adapter", "hunyuan3d-2", "--model-id", "x,y"],
+            "must have the same model",
+        ),
         (vec!["--backend", url, "--adapter", "generic"], "needs a table `[generic]`"),
         (vec!["--adapter", "hunyuan3d-2"], "`native`"),
         (vec!["--backend", "http://me:secret@gpu", "--adapter", "generic"], "a name or a password"),

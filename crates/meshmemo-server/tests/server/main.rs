@@ -15,6 +15,7 @@ mod disk;
 mod disk_commands;
 mod gateway;
 mod gateway_answers;
+mod gateway_backends;
 mod gateway_clients;
 mod gateway_concurrency;
 mod gateway_jobs;

@@ -61,12 +61,17 @@ fn judge(route: &Route) -> Vec<(Subject, Statuses)> {
         ) => {
             vec![(Own, READ), (Foreign, FOREIGN)]
         }
-        ("GET", "/metrics" | "/api/cache/config") => vec![(None, OBSERVE)],
+        ("GET", "/metrics" | "/api/cache/config" | "/api/backends") => vec![(None, OBSERVE)],
         ("GET", "/api/cache/stats" | "/api/cache/entries") => vec![(None, READ)],
         ("DELETE", "/api/cache/entries/{key}") => vec![(Own, MANAGE), (Foreign, MANAGE)],
         (
             "POST",
-            "/api/cache/config" | "/api/cache/clear" | "/api/cache/warm" | "/api/cache/purge",
+            "/api/cache/config"
+            | "/api/cache/clear"
+            | "/api/cache/warm"
+            | "/api/cache/purge"
+            | "/api/backends/drain"
+            | "/api/backends/resume",
         ) => vec![(None, MANAGE)],
         (method, path) => panic!("nobody has said who may {method} {path}"),
     }
@@ -146,6 +151,10 @@ fn with_body(request: RequestBuilder, route: &Route) -> RequestBuilder {
             .header("content-type", "multipart/form-data; boundary=x")
             .body(multipart(&png(8, 8, [128, 255]))),
         "/api/cache/config" => request.json(&json!({ "max_size": 1000 })),
+        // It is resumed again, or never drained at all.
+        "/api/backends/drain" | "/api/backends/resume" => {
+            request.json(&json!({ "backend": "relief" }))
+        }
         "/api/cache/warm" => request.json(&json!({ "top": 1 })),
         "/api/cache/purge" => request.json(&json!({ "label_prefix": "nothing" })),
         _ => request,

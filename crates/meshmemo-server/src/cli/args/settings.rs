@@ -40,7 +40,7 @@ pub(in crate::cli) struct Settings {
     /// Which entry leaves when room is needed: `lru` [default: lru]
     #[arg(long, value_name = "NAME")]
     policy: Option<String>,
-    /// How many generations run at a time [default: 1]
+    /// How many generations run at a time, at each backend [default: 1]
     #[arg(long, value_name = "N")]
     concurrency: Option<String>,
     /// How many generations wait for their turn; the next one is answered 503 [default: 64]
@@ -87,15 +87,16 @@ impl Settings {
 /// The settings of what makes the models, which `generate` has too.
 #[derive(Debug, Default, ClapArgs)]
 pub(in crate::cli) struct BackendSettings {
-    /// What makes the models: `relief`, the embedded generator, or the URL of a server
-    /// [default: relief]
-    #[arg(long, value_name = "relief|URL")]
+    /// What makes the models: `relief`, the embedded generator, or the URLs of servers that do the same
+    /// work [default: relief]
+    #[arg(long, value_name = "relief|URL[,URL…]")]
     backend: Option<String>,
     /// The protocol of the server: hunyuan3d-2, hunyuan3d-2.1-stock, hunyuan3d-2.1-forwarding, or
     /// generic, which the configuration file describes [default: native, for `relief`]
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
-    /// The name of the model; part of every key: change it when the model behind the URL changes
+    /// The name of the model, or with commas between them those of each backend, which must be the same;
+    /// part of every key: change it when the model behind the URL changes
     /// [default: relief, or the adapter's name]
     #[arg(long, value_name = "TEXT")]
     model_id: Option<String>,

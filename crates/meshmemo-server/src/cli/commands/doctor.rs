@@ -82,6 +82,10 @@ fn examine(client: &Client, image: Option<&Path>, findings: &mut Findings) -> Re
         findings.note(tier, with_reason(&health, tier, finding))?;
     }
     findings.note("backend", backend(&health))?;
+    let each = health["backend"]["backends"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for state in each.iter().filter(|_| each.len() > 1) {
+        findings.note("", one_of_several(state))?;
+    }
     for (what, warning) in health["warnings"].as_object().into_iter().flatten() {
         findings.warn(what, warning.as_str().unwrap_or_default())?;
     }
@@ -178,6 +182,16 @@ fn backend(health: &Value) -> Result<String, String> {
     let described = format!("{}{place}{model}", text("name"));
     let finding = if text("status") == "ok" { Ok(&*described) } else { Err(&*described) };
     with_reason(health, "backend", finding)
+}
+
+/// Says how one of several backends stands; one that is drained is so because somebody wants it.
+fn one_of_several(state: &Value) -> Result<String, String> {
+    let text = |field: &str| state[field].as_str().unwrap_or_default();
+    let described = format!("{}: {}", text("backend"), text("status"));
+    match text("status") {
+        "ok" | "draining" | "drained" => Ok(described),
+        _ => Err(format!("{described}: {}", text("reason"))),
+    }
 }
 
 /// Adds to what is not well why.

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(super) mod backend;
 pub(super) mod clear;
 pub(super) mod completions;
 pub(super) mod config;

@@ -19,7 +19,8 @@ use crate::cli::{Done, Usage, output};
 use crate::config::{BackendConfig, Config};
 use crate::http::{MODEL_NOT_NAMED, State, Stopped, serve};
 use crate::limits::{
-    CONNECTIONS_MAX, FILES_BESIDE_CONNECTIONS, WATCH_INTERVAL, WRONG_KEYS_INTERVAL,
+    BACKEND_WATCH_INTERVAL, CONNECTIONS_MAX, FILES_BESIDE_CONNECTIONS, WATCH_INTERVAL,
+    WRONG_KEYS_INTERVAL,
 };
 use crate::units::show_size;
 use crate::wire::{self, Parts};
@@ -130,6 +131,20 @@ fn look_at_certificate(state: &State) {
     state.tls.iter().for_each(|tls| tls.renew(state.clock.wall()));
 }
 
+/// Looks whether the backends can be reached, so that one that can not is given no work while there are
+/// others.
+async fn look_at_backends(state: Arc<State>) {
+    // One that stands alone is given all work whatever is found.
+    let Some(gateway) = state.backend.gateway() else { return };
+    if gateway.backends().views().len() < 2 {
+        return;
+    }
+    loop {
+        gateway.backends().probe().await;
+        tokio::time::sleep(BACKEND_WATCH_INTERVAL).await;
+    }
+}
+
 /// Tells of wrong keys now and then, however many there are.
 async fn tell_of_wrong_keys(state: Arc<State>) {
     let mut told = 0;
@@ -145,12 +160,13 @@ async fn tell_of_wrong_keys(state: Arc<State>) {
 
 /// Not among the process's tasks: nobody waits for them at the end.
 #[expect(clippy::disallowed_methods, reason = "their handles end them")]
-fn start_watching(state: &Arc<State>) -> [AbortOnDropHandle<()>; 3] {
+fn start_watching(state: &Arc<State>) -> [AbortOnDropHandle<()>; 4] {
     let state = || Arc::clone(state);
     [
         tokio::spawn(again_and_again(state(), look_at_keys)),
         tokio::spawn(again_and_again(state(), look_at_certificate)),
         tokio::spawn(tell_of_wrong_keys(state())),
+        tokio::spawn(look_at_backends(state())),
     ]
     .map(AbortOnDropHandle::new)
 }
@@ -192,8 +208,10 @@ fn warn_of_backend(state: &State) {
         tracing::warn!("{missing}");
     }
     let BackendConfig::Remote(remote) = &config.backend else { return };
-    let (url, adapter, cache) = (&remote.url, &remote.adapter, config.cache.as_str());
-    tracing::info!(%url, adapter, model_id = config.model_id, cache, "in front of a server");
+    let (adapter, cache) = (&remote.adapter, config.cache.as_str());
+    for url in &remote.urls {
+        tracing::info!(%url, adapter, model_id = config.model_id, cache, "in front of a server");
+    }
     if !remote.is_model_named {
         tracing::warn!("{MODEL_NOT_NAMED}");
     }

@@ -60,7 +60,7 @@ pub(super) async fn observe(
     let would = under_way.as_ref().map_or(Would::Bypass, |it| it.would);
     tell(would, key, known.meaning.keeping);
     let begun_at = state.clock.now();
-    let response = meshmemo_gateway::pass_on(gateway.backend(), request, arrival).await?;
+    let response = meshmemo_gateway::pass_on(gateway.backends(), request, arrival).await?;
     let mut response = response.map(Body::new);
     let status = format!("meshmemo; fwd=bypass; detail={}", would.as_str());
     response.headers_mut().insert(CACHE_STATUS, ascii(&status));

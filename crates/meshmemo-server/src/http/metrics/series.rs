@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Weak;
 
 use meshmemo::{Cause, Removals, ResultStats, TierReport, Usage};
+use meshmemo_gateway::{BackendView, LaneCounts, LaneView};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -27,6 +28,7 @@ impl Collector for FromState {
         holdings(&state, &stats, &tiers, &mut encoder)?;
         conditions(&tiers, &mut encoder)?;
         generations(&stats, &mut encoder)?;
+        backends(&state, &mut encoder)?;
         access(&state, &mut encoder)?;
         bodies(&state, &mut encoder)
     }
@@ -127,6 +129,33 @@ fn generations(stats: &ResultStats, to: &mut DescriptorEncoder<'_>) -> Result<()
     let help = "Generation time that answers from the cache did not take again";
     let metric = to.encode_descriptor("seconds_saved", help, None, saved.metric_type())?;
     saved.encode(metric)
+}
+
+/// What each backend does, has done, and whether it is given work.
+fn backends(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let views = state.backend.views();
+    let gauge = |value: fn(&LaneView) -> u64| -> Vec<Series<'_, f64>> {
+        let series = |view: &'_ BackendView| float(value(&view.lane));
+        views.iter().map(|view| (vec![("backend", view.url.as_str())], series(view))).collect()
+    };
+    let help = "Generations that a backend works at";
+    gauges(to, "backend_working", help, &gauge(|lane| lane.working as u64))?;
+    let help = "Whether a backend accepted the last connection";
+    gauges(to, "backend_up", help, &gauge(|lane| lane.is_reachable.into()))?;
+    let help = "Whether a backend is given no more work";
+    gauges(to, "backend_drained", help, &gauge(|lane| lane.is_drained.into()))?;
+    let help = "Whether others are preferred to a backend, as it failed again and again";
+    gauges(to, "backend_breaker_open", help, &gauge(|lane| lane.is_breaker_open.into()))?;
+    let series: Vec<_> = views.iter().flat_map(ends).collect();
+    let help = "Generations that a backend was given, by how they ended there";
+    counters(to, "backend_generations", help, &series)
+}
+
+/// Lists how the generations of a backend ended.
+fn ends(view: &BackendView) -> [Series<'_, u64>; 3] {
+    let LaneCounts { done, failed, moved_on } = view.lane.counts;
+    let series = |result, count| (vec![("backend", view.url.as_str()), ("result", result)], count);
+    [series("ok", done), series("failed", failed), series("moved_on", moved_on)]
 }
 
 /// How often somebody was refused, and how many keys hold.

@@ -1,0 +1,107 @@
+//! Who waits for a backend, in their order, and who may work at which: pure, under the queue's lock.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::lane::Lane;
+
+/// Who waits, in their order, and for what.
+#[derive(Debug)]
+pub(crate) struct Line<S> {
+    pub(crate) lanes: Vec<Lane>,
+    waiting: BTreeMap<u64, Waiting<S>>,
+    numbers: u64,
+    begun: u64,
+}
+
+/// Somebody in the line.
+#[derive(Debug)]
+struct Waiting<S> {
+    turn: oneshot::Sender<S>,
+    /// The backends that are out of the question.
+    tried: Vec<usize>,
+}
+
+/// Where somebody may work.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Now, there.
+    Now(usize),
+    /// Later.
+    Later,
+    /// Nowhere: no backend is in use.
+    Never,
+}
+
+impl<S> Line<S> {
+    pub(crate) fn new(lanes: Vec<Lane>) -> Self {
+        Self { lanes, waiting: BTreeMap::new(), numbers: 0, begun: 0 }
+    }
+
+    /// Returns how many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Returns how many wait before somebody.
+    pub(crate) fn ahead_of(&self, number: u64) -> usize {
+        self.waiting.range(..number).count()
+    }
+
+    /// Has somebody wait under a number.
+    pub(crate) fn stand(&mut self, number: u64, turn: oneshot::Sender<S>, tried: &[usize]) {
+        self.waiting.insert(number, Waiting { turn, tried: tried.to_vec() });
+    }
+
+    /// Lets somebody go who waits; what was to call them is to be dropped where nothing is locked.
+    pub(crate) fn leave(&mut self, number: u64) -> Option<oneshot::Sender<S>> {
+        self.waiting.remove(&number).map(|waiting| waiting.turn)
+    }
+
+    /// Returns the number of who comes next.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// Finds a backend, and begins there.
+    pub(crate) fn begin(&mut self, tried: &[usize], now: Duration) -> Turn {
+        let is_open = |(index, lane): &(usize, &Lane)| lane.is_in_use() && !tried.contains(index);
+        let mut open: Vec<(usize, &Lane)> = self.lanes.iter().enumerate().filter(is_open).collect();
+        if open.is_empty() {
+            return Turn::Never;
+        }
+        open.sort_by_key(|(_, lane)| lane.load());
+        let has_well = open.iter().any(|(_, lane)| lane.is_well());
+        let mut free = open.iter().filter(|(_, lane)| lane.is_free());
+        let found = free.clone().find(|(_, lane)| lane.admits(now));
+        let found = if has_well { found } else { found.or_else(|| free.next()) };
+        let Some((index, _)) = found else { return Turn::Later };
+        let index = *index;
+        self.begun += 1;
+        self.lanes[index].begin(self.begun);
+        Turn::Now(index)
+    }
+
+    /// Lets in who may work now, in the order of the line, and sends away who may nowhere.
+    pub(crate) fn let_in(&mut self, now: Duration) -> Vec<(oneshot::Sender<S>, Turn)> {
+        let numbers: Vec<u64> = self.waiting.keys().copied().collect();
+        let (mut called, mut is_full) = (Vec::new(), false);
+        for number in numbers {
+            let Some(tried) = self.waiting.get(&number).map(|waiting| waiting.tried.clone()) else {
+                continue;
+            };
+            // Where one must wait who may work anywhere, all others like it must.
+            if is_full && tried.is_empty() {
+                continue;
+            }
+            match self.begin(&tried, now) {
+                Turn::Later => is_full |= tried.is_empty(),
+                turn => called.extend(self.leave(number).map(|it| (it, turn))),
+            }
+        }
+        called
+    }
+}
