@@ -43,8 +43,11 @@ pub trait Adapter: Debug + Send + Sync {
     /// Lists the headers of a request, in lower case, that may change its answer.
     fn keyed_headers(&self) -> &[String];
 
-    /// Speaks of a job, where the protocol has jobs.
-    fn report(&self, job: &Report) -> Reply;
+    /// Speaks of a job; nothing where the protocol has none.
+    fn report(&self, job: &Report) -> Option<Reply>;
+
+    /// Returns whether the protocol's servers let pages of any origin read their answers.
+    fn lets_any_page_read(&self) -> bool;
 }
 
 /// What a request is to a protocol.
@@ -199,15 +202,24 @@ pub struct Reply {
     pub before: String,
     /// What follows the model; without it, there is none.
     pub after: Option<String>,
-    /// Whether pages of any origin may read it, as the protocol's server lets them.
-    pub is_for_any_origin: bool,
+}
+
+/// The parameter that has the hash of what a client showed the backend.
+const CREDENTIALS: &str = "@credentials";
+
+/// Returns the keyed hash of the credentials that an entry was made for, if it was for any.
+pub fn credentials_of(identity: &Identity) -> Option<Digest> {
+    match identity.parameters.get(CREDENTIALS) {
+        Some(Value::Digest(hash)) => Some(*hash),
+        _ => None,
+    }
 }
 
 impl Meaning {
     /// Returns the identity of what is asked for, for an owner, of the model that the operator calls
     /// `model_id`.
     pub(crate) fn identity(&self, adapter: &str, owner: &Owner, model_id: &str) -> Identity {
-        let shown = owner.credentials.map(|hash| ("@credentials".to_owned(), Value::Digest(hash)));
+        let shown = owner.credentials.map(|hash| (CREDENTIALS.to_owned(), Value::Digest(hash)));
         let parameters = self.parameters.clone().into_iter().chain(shown).collect();
         Identity {
             namespace: owner.namespace.clone(),

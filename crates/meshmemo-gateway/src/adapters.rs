@@ -1,10 +1,12 @@
 //! The protocols there are, one file each; [`open`] is the one place that knows them all.
 
 mod fields;
+mod form;
 mod generic;
 mod hunyuan;
 mod hunyuan3d_2;
 mod hunyuan3d_21;
+mod stability;
 
 use std::sync::Arc;
 
@@ -13,10 +15,11 @@ use generic::Generic;
 pub use generic::{GenericRoute, GenericRoutes};
 use hunyuan3d_2::Hunyuan3d2;
 use hunyuan3d_21::Hunyuan3d21;
+use stability::Stability;
 
 /// The names of the adapters for servers.
-pub const ADAPTERS: [&str; 4] =
-    ["hunyuan3d-2", "hunyuan3d-2.1-stock", "hunyuan3d-2.1-forwarding", "generic"];
+pub const ADAPTERS: [&str; 5] =
+    ["hunyuan3d-2", "hunyuan3d-2.1-stock", "hunyuan3d-2.1-forwarding", "stability", "generic"];
 
 /// What becomes of results of a server that draws at random, for requests without a seed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,6 +37,7 @@ pub fn open(name: &str, unseeded: Unseeded, routes: &GenericRoutes) -> Option<Ar
         "hunyuan3d-2" => Arc::new(Hunyuan3d2),
         "hunyuan3d-2.1-stock" => Arc::new(Hunyuan3d21::stock(unseeded)),
         "hunyuan3d-2.1-forwarding" => Arc::new(Hunyuan3d21::forwarding()),
+        "stability" => Arc::new(Stability::new()),
         "generic" => Arc::new(Generic::new(routes.clone(), unseeded)),
         _ => return None,
     })

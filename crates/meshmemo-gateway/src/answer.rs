@@ -41,7 +41,7 @@ impl BackendAnswer {
     pub(crate) fn into_error(self) -> Error {
         let kind = match self.status.as_u16() {
             400 | 413 | 415 | 422 => ErrorKind::BackendRejected,
-            401 | 403 | 407 => ErrorKind::BackendDenied,
+            401 | 402 | 403 | 407 => ErrorKind::BackendDenied,
             429 | 503 => ErrorKind::Busy { retry_after: self.retry_after() },
             504 => ErrorKind::BackendTimeout,
             _ => ErrorKind::BackendFailed,

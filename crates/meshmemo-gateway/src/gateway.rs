@@ -15,6 +15,7 @@ use crate::backends::Backends;
 use crate::judge::judge;
 use crate::quota::PlaceQuota;
 use crate::remote_generation::RemoteGeneration;
+use crate::shown::Shown;
 
 /// Characters of an image's digest that its entry is labelled with.
 const LABEL_DIGITS: usize = 16;
@@ -94,17 +95,27 @@ impl Gateway {
         }
     }
 
-    /// Writes the request of the protocol for a photo that came by the native door, and reads it.
+    /// Writes the request of the protocol for a photo that came by the native door, of who shows the
+    /// backend this, and reads it.
     ///
     /// # Errors
     /// The first field that the backend can not honour.
-    pub fn write(&self, namespace: &str, ask: &Ask) -> Result<(Letter, Known), FieldError> {
+    pub fn write(
+        &self,
+        namespace: &str,
+        shown: Option<Shown>,
+        ask: &Ask,
+    ) -> Result<(Letter, Known), FieldError> {
         let mut letter = self.adapter.write(ask)?;
         // The photo waits with it, and with the photo what was reserved for it.
         letter.body = held_with(letter.body, ask.photo.clone());
         let meaning = self.adapter.read(&letter.head, &letter.body);
         let meaning = meaning.unwrap_or_else(|_| Meaning::of_unclear(&letter.head, &letter.body));
-        let owner = Owner { namespace: namespace.to_owned(), credentials: None };
+        let credentials = shown.as_ref().and_then(|shown| shown.hash);
+        let owner = Owner { namespace: namespace.to_owned(), credentials };
+        if let Some(shown) = shown {
+            letter.head.headers.insert(http::header::AUTHORIZATION, shown.authorization);
+        }
         Ok((letter, self.known(&owner, meaning)))
     }
 

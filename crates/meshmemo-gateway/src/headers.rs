@@ -22,6 +22,9 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const API_KEY: HeaderName = HeaderName::from_static("x-meshmemo-api-key");
+/// What clients of this server's own routes show the backend as their `Authorization`.
+pub const BACKEND_AUTHORIZATION: HeaderName =
+    HeaderName::from_static("x-meshmemo-backend-authorization");
 
 /// What by itself makes a backend answer with less than the whole result, or in another encoding.
 const OF_PARTS: [HeaderName; 8] = [
@@ -83,6 +86,7 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 pub fn forward(mut headers: HeaderMap, arrival: Arrival<'_>) -> HeaderMap {
     remove_hop_by_hop(&mut headers);
     headers.remove(API_KEY);
+    headers.remove(BACKEND_AUTHORIZATION);
     // A key of ours in the wrong place is still none for the backend.
     let is_ours = |value: &HeaderValue| {
         let value = value.as_bytes();

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use meshmemo::Digest;
+
 /// Where the bits of a UUID are that say what kind it is, and what they are there.
 const VERSION: (usize, u8, u8) = (6, 0x0f, 0x40);
 const VARIANT: (usize, u8, u8) = (8, 0x3f, 0x80);
@@ -21,13 +23,19 @@ impl Secret {
     }
 
     /// Hashes something so that only who has the secret could have.
-    pub fn hash(&self, about: &str, parts: &[Vec<u8>]) -> blake3::Hash {
+    fn hash(&self, about: &str, parts: &[Vec<u8>]) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         for part in [about.as_bytes()].into_iter().chain(parts.iter().map(Vec::as_slice)) {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
         }
         hasher.finalize()
+    }
+
+    /// Hashes what a client shows the backend of who it is; nothing of nothing.
+    pub fn credentials(&self, shown: &[Vec<u8>]) -> Option<Digest> {
+        let hash = (!shown.is_empty()).then(|| self.hash("credentials", shown))?;
+        Some(Digest::from_bytes(*hash.as_bytes()))
     }
 
     /// Makes a name of 8 random bytes.

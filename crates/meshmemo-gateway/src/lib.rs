@@ -25,6 +25,7 @@ mod answer;
 mod judge;
 mod base64_text;
 mod headers;
+mod shown;
 mod places;
 mod lane;
 mod line;
@@ -34,14 +35,14 @@ mod relief;
 
 pub use adapter::{
     Adapter, Ask, Door, Expected, Keeping, Letter, Meaning, Owner, Reason, Reply, Report,
-    RequestHead, Unclear,
+    RequestHead, Unclear, credentials_of,
 };
 pub use adapters::{ADAPTERS, GenericRoute, GenericRoutes, Unseeded, open};
 pub use alias::{Known, RequestDigest};
 pub use answer::BackendAnswer;
 pub use backends::{BackendView, Backends, BackendsOptions, TUNNELS_MAX};
 pub use gateway::{Gateway, Wanted};
-pub use headers::{Arrival, credentials, forward, remove_hop_by_hop};
+pub use headers::{Arrival, BACKEND_AUTHORIZATION, credentials, forward, remove_hop_by_hop};
 pub use job_id::Secret;
 pub use jobs::{Done, FoundJob, JobState, JobView, Jobs, RunningJob};
 pub use lane::{LaneCounts, LaneView};
@@ -50,3 +51,4 @@ pub use queue::{Place, Queue};
 pub use quota::PlaceQuota;
 pub use relief::{Asked, Relief, ReliefGeneration, ReliefOptions};
 pub use remote::{Body, Remote, whole};
+pub use shown::Shown;

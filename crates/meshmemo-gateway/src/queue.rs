@@ -242,7 +242,7 @@ impl Shared {
         for (waiting, turn) in called {
             if let Turn::Now(lane) = turn {
                 // Who has left meanwhile gives it back.
-                drop(waiting.turn.send(Seat { shared: Arc::clone(self), lane }));
+                drop(waiting.send(Seat { shared: Arc::clone(self), lane }));
             }
         }
         changed

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use meshmemo::{Freshness, Request};
 use meshmemo_gateway::{
-    Ask, Asked, BackendView, Gateway, PlaceQuota, Queue, Relief, ReliefGeneration, Wanted,
+    Ask, Asked, BackendView, Gateway, PlaceQuota, Queue, Relief, ReliefGeneration, Shown, Wanted,
 };
 use meshmemo_gen::{FieldError, Format};
 
@@ -30,6 +30,8 @@ pub struct Order<'a> {
     pub label: String,
     /// What may come from the cache.
     pub freshness: Freshness,
+    /// What is shown to a server of who it is.
+    pub shown: Option<Shown>,
     /// Where its places in the lines are taken from.
     pub quota: Option<Arc<PlaceQuota>>,
 }
@@ -41,7 +43,7 @@ impl Backend {
     /// # Errors
     /// The first field that the backend can not honour.
     pub fn request(&self, ask: Ask, order: Order<'_>) -> Result<Request, FieldError> {
-        let Order { namespace, label, freshness, quota } = order;
+        let Order { namespace, label, freshness, shown, quota } = order;
         match self {
             Self::Relief(relief, model_id) => {
                 let (relief, Ask { photo, parameters, .. }) = (Arc::clone(relief), ask);
@@ -49,7 +51,7 @@ impl Backend {
                 Ok(generation.into_request(Asked { namespace, model_id, label, freshness }))
             }
             Self::Remote(gateway) => {
-                let (letter, known) = gateway.write(namespace, &ask)?;
+                let (letter, known) = gateway.write(namespace, shown, &ask)?;
                 let variant = format_of(&ask, known.meaning.expected.format)?.as_str().to_owned();
                 let wanted = Wanted { label: Some(label), freshness, quota };
                 Ok(Request { variant, ..gateway.request(&known, letter, wanted) })

@@ -1,10 +1,13 @@
 //! Puts the process together: the only place that decides what cache and backend are made of.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use meshmemo::{Clock, Limits, ResultCache, SystemClock, Tier, Writing};
-use meshmemo_gateway::{Backends, BackendsOptions, Gateway, Jobs, Relief, ReliefOptions, open};
+use meshmemo_gateway::{
+    Backends, BackendsOptions, Gateway, Jobs, Relief, ReliefOptions, Secret, open,
+};
 use meshmemo_tiers::{Disk, DiskOptions, OpenError};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -106,6 +109,20 @@ pub fn backend(config: &Config, parts: &Parts) -> anyhow::Result<Backend> {
     })
 }
 
+/// Returns the data directory, if it belongs to this process: without the disk tier, it may be another
+/// one's.
+fn own_directory<'a>(config: &'a Config, parts: &Parts) -> Option<&'a Path> {
+    parts.disk.as_ref().map(|_| config.data_dir.as_path())
+}
+
+/// Opens the secret of the data directory.
+///
+/// # Errors
+/// It is something else, or the system has no random bytes.
+pub fn secret(config: &Config, parts: &Parts) -> anyhow::Result<Secret> {
+    secret::open(own_directory(config, parts))
+}
+
 /// Builds the state of a server that listens on `address`.
 ///
 /// # Errors
@@ -115,9 +132,8 @@ pub fn state(config: Config, address: SocketAddr, parts: Parts) -> anyhow::Resul
     let access = Access::open(*auth, api_keys.as_deref())?;
     let tls = tls.as_ref().map(Tls::open).transpose()?;
     let (cache, backend) = (cache(&config, &parts), backend(&config, &parts)?);
-    // Without the disk tier, the directory may be another process's.
-    let directory = parts.disk.as_ref().map(|_| config.data_dir.as_path());
-    let secret = secret::open(directory)?;
+    let secret = secret(&config, &parts)?;
+    let directory = own_directory(&config, &parts);
     let journal = directory.map(|directory| directory.join("jobs"));
     let jobs = Jobs::open(journal.as_deref(), secret, Arc::clone(&parts.clock));
     let observed = (config.cache == CacheUse::Observe).then(|| Observed::new(&config));

@@ -2,25 +2,24 @@
 //! multipart; what is not said to be irrelevant is part of the key.
 
 mod draft;
-mod form;
 mod route;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use meshmemo::{Digest, Value};
 use meshmemo_gen::{FieldError, Format};
 use serde_json::{Map, Value as Json};
 
 use super::Unseeded;
 use super::fields::{kept_name, text, value};
+use super::form::{self, Form};
 use crate::adapter::{
     Adapter, Ask, Door, Keeping, Letter, Meaning, Reason, Reply, Report, RequestHead, Unclear,
 };
 use crate::base64_text::encode;
 use draft::Draft;
-use form::Form;
 use route::BodyKind;
 pub use route::{GenericRoute, GenericRoutes};
 
@@ -119,15 +118,12 @@ impl Adapter for Generic {
         &self.keyed_headers
     }
 
-    /// There are no jobs.
-    fn report(&self, _report: &Report) -> Reply {
-        Reply {
-            status: StatusCode::NOT_FOUND,
-            media_type: "application/json",
-            before: "{}".to_owned(),
-            after: None,
-            is_for_any_origin: false,
-        }
+    fn report(&self, _report: &Report) -> Option<Reply> {
+        None
+    }
+
+    fn lets_any_page_read(&self) -> bool {
+        false
     }
 }
 

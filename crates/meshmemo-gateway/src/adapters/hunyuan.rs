@@ -91,5 +91,5 @@ pub(super) fn report(report: &Report) -> Reply {
             (StatusCode::OK, before, Some("\"}".to_owned()))
         }
     };
-    Reply { status, media_type: "application/json", before, after, is_for_any_origin: true }
+    Reply { status, media_type: "application/json", before, after }
 }

@@ -79,7 +79,11 @@ impl Adapter for Hunyuan3d2 {
         &[]
     }
 
-    fn report(&self, report: &Report) -> Reply {
-        hunyuan::report(report)
+    fn report(&self, report: &Report) -> Option<Reply> {
+        Some(hunyuan::report(report))
+    }
+
+    fn lets_any_page_read(&self) -> bool {
+        true
     }
 }

@@ -123,8 +123,12 @@ impl Adapter for Hunyuan3d21 {
         &[]
     }
 
-    fn report(&self, report: &Report) -> Reply {
-        hunyuan::report(report)
+    fn report(&self, report: &Report) -> Option<Reply> {
+        Some(hunyuan::report(report))
+    }
+
+    fn lets_any_page_read(&self) -> bool {
+        true
     }
 }
 

@@ -77,14 +77,14 @@ fn the_native_door_shares_its_keys_with_the_protocols() {
             given: given.iter().map(|field| (*field).to_owned()).collect(),
         };
         let stl = Parameters { format: Format::Stl, seed: Some(7), ..Parameters::default() };
-        let (_, known) = gateway.write("default", &ask(stl, &["format", "seed"])).unwrap();
+        let (_, known) = gateway.write("default", None, &ask(stl, &["format", "seed"])).unwrap();
         let by_door = known.generation_key.key(&known.meaning.variant).to_string();
         assert_eq!(by_door, key(&gateway, path, json), "{name}");
-        let (_, known) = gateway.write("default", &ask(Parameters::default(), &[])).unwrap();
+        let (_, known) = gateway.write("default", None, &ask(Parameters::default(), &[])).unwrap();
         let by_door = known.generation_key.key(&known.meaning.variant).to_string();
         assert_eq!(by_door, key(&gateway, path, r#"{"image": "IMAGE"}"#), "{name}");
         for field in ["quality", "width_mm", "height_mm", "depth_mm"] {
-            let refused = gateway.write("default", &ask(Parameters::default(), &[field]));
+            let refused = gateway.write("default", None, &ask(Parameters::default(), &[field]));
             assert_eq!(refused.unwrap_err().field, field, "{name}");
         }
     }

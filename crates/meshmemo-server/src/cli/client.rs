@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use meshmemo_gateway::BACKEND_AUTHORIZATION;
 use reqwest::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
@@ -52,6 +53,7 @@ impl Client {
             value.set_sensitive(true);
             headers.insert("x-meshmemo-api-key", value);
         }
+        headers.extend(backend_authorization()?.map(|it| (BACKEND_AUTHORIZATION, it)));
         let ca_cert = remote.ca_cert.clone();
         let ca_cert = ca_cert.or_else(|| environment("MESHMEMO_CA_CERT").map(PathBuf::from));
         let mut http = reqwest::Client::builder();
@@ -138,6 +140,16 @@ impl Client {
         let detail = problem["detail"].as_str().unwrap_or("the server says no more");
         Err(Refused { status, detail: detail.to_owned() }.into())
     }
+}
+
+/// Returns what is shown to the server behind meshmemo; by no flag, as other processes see those.
+pub(super) fn backend_authorization() -> Result<Option<HeaderValue>> {
+    let Some(text) = environment("MESHMEMO_BACKEND_AUTHORIZATION") else { return Ok(None) };
+    let mut value = HeaderValue::from_str(&text).map_err(|_| {
+        Usage(anyhow!("MESHMEMO_BACKEND_AUTHORIZATION has characters that no header can have"))
+    })?;
+    value.set_sensitive(true);
+    Ok(Some(value))
 }
 
 /// Reads the certificates of a file.

@@ -8,12 +8,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use meshmemo::Freshness;
+use meshmemo_gateway::Shown;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::model_url;
 use super::generate::{Prepared, check_freshness, freshness, obtain, prepare};
 use super::problem::Problem;
+use super::shown::shown;
 use super::state::State;
 use super::upload::Upload;
 use super::{job, json};
@@ -67,13 +69,13 @@ pub(super) async fn batch(
 ) -> Result<Response, Problem> {
     let asked = freshness(request.headers());
     check_freshness(&state, &caller, asked)?;
-    let freshness = state.freshness(asked);
+    let means = (state.freshness(asked), shown(&state, request.headers())?);
     let uploads = Upload::read_many(&state, request).await?;
     let answers = uploads.into_iter().map(|upload| {
-        let (state, caller) = (Arc::clone(&state), caller.clone());
+        let (state, caller, means) = (Arc::clone(&state), caller.clone(), means.clone());
         async move {
             let made = match upload {
-                Ok(upload) => make(&state, caller, upload, freshness).await,
+                Ok(upload) => make(&state, caller, upload, means).await,
                 Err(problem) => Err(problem),
             };
             made.map_or_else(BatchItem::Problem, BatchItem::Made)
@@ -89,10 +91,9 @@ async fn make(
     state: &State,
     caller: Caller,
     upload: Upload,
-    freshness: Freshness,
+    means: (Freshness, Option<Shown>),
 ) -> Result<BatchResult, Problem> {
-    let Prepared { request, label, format, .. } =
-        prepare(state, &caller, upload, freshness).await?;
+    let Prepared { request, label, format, .. } = prepare(state, &caller, upload, means).await?;
     let (key, namespace) = (request.key(), caller.namespace().to_owned());
     let served = obtain(state, caller, request).await?;
     if !job::is_kept(state, key, &*served.stored).await {

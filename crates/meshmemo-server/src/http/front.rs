@@ -14,7 +14,7 @@ use axum::extract::{Request, State as Extract};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
-use meshmemo::{Digest, Scope};
+use meshmemo::Scope;
 use meshmemo_gateway::{Arrival, Door, Gateway, Owner, credentials, pass_on};
 use tower_http::timeout::TimeoutBody;
 
@@ -22,9 +22,10 @@ use super::guard::Peer;
 use super::metrics::RouteName;
 use super::problem::Problem;
 use super::session::cookie_name;
+use super::shown::is_shared;
 use super::state::State;
 use crate::access::Caller;
-use crate::config::{BackendConfig, Credentials};
+use crate::config::BackendConfig;
 use crate::limits::THROUGH_PAUSE_MAX;
 
 /// Answers what is none of this server's own paths.
@@ -96,15 +97,13 @@ fn arrival<'a>(state: &State, request: &Request, cookie_name: &'a str) -> Arriva
 fn owner(state: &State, caller: &Caller, headers: &HeaderMap) -> Owner {
     let namespace = caller.namespace().to_owned();
     let credentials = match &state.config.backend {
-        BackendConfig::Remote(remote) if remote.credentials == Credentials::Separate => {
+        BackendConfig::Remote(remote) if !is_shared(state) => {
             let routes = remote.routes.0.iter();
             let also: Vec<_> = routes.flat_map(|route| route.credential_headers.clone()).collect();
-            let shown = credentials(headers, &cookie_name(state), &also);
-            (!shown.is_empty()).then(|| state.secret.hash("credentials", &shown))
+            state.secret.credentials(&credentials(headers, &cookie_name(state), &also))
         }
         _ => None,
     };
-    let credentials = credentials.map(|hash| Digest::from_bytes(*hash.as_bytes()));
     Owner { namespace, credentials }
 }
 

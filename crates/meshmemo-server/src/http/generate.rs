@@ -12,7 +12,7 @@ use axum::response::Response;
 use meshmemo::{
     Error, ErrorKind, Freshness, Outcome, Progress, Removed, Request, ResultCache, Served,
 };
-use meshmemo_gateway::Ask;
+use meshmemo_gateway::{Ask, Shown};
 use meshmemo_gen::Format;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
@@ -23,6 +23,7 @@ use super::change::carry_out;
 use super::guard::may_not;
 use super::job::Speaks;
 use super::problem::Problem;
+use super::shown::shown;
 use super::state::State;
 use super::upload::Upload;
 use super::{job, jobs};
@@ -44,6 +45,7 @@ use crate::backend::Order;
     )),
     params(
         ("Cache-Control" = Option<String>, Header, description = "`no-cache`, `no-store` or `only-if-cached`"),
+        ("X-Meshmemo-Backend-Authorization" = Option<String>, Header, description = "Sent to the server behind this one as `Authorization`; what is made with it is for who sends it"),
         ("Prefer" = Option<String>, Header, description = "`respond-async`: answers 202 with a job, unless the model is cached"),
     ),
     responses(
@@ -79,9 +81,10 @@ pub(super) async fn generate(
     let asked = freshness(request.headers());
     check_freshness(&state, &caller, asked)?;
     let is_patient = prefers_async(request.headers());
+    let shown = shown(&state, request.headers())?;
     let upload = Upload::read(&state, request).await?;
     let Prepared { request, label, format, key_took } =
-        prepare(&state, &caller, upload, state.freshness(asked)).await?;
+        prepare(&state, &caller, upload, (state.freshness(asked), shown)).await?;
     let key = request.key();
     if is_patient && !job::is_there(&state, &request).await {
         let id = job::start(&state, &caller, Speaks::Ours, request).await?;
@@ -105,14 +108,14 @@ pub(super) async fn prepare(
     state: &State,
     caller: &Caller,
     upload: Upload,
-    freshness: Freshness,
+    (freshness, shown): (Freshness, Option<Shown>),
 ) -> Result<Prepared, Problem> {
     let started_at = state.clock.now();
     let Upload { image: photo, parameters, given, label } = upload;
     let (backend, quota) = (state.backend.clone(), caller.places());
     let (namespace, named) = (caller.namespace().to_owned(), label.clone());
     let preparing = spawn_blocking(move || {
-        let order = Order { namespace: &namespace, label: named, freshness, quota };
+        let order = Order { namespace: &namespace, label: named, freshness, shown, quota };
         backend.request(Ask { photo, parameters, given }, order)
     });
     let request = preparing.await.map_err(|panic| {

@@ -41,6 +41,7 @@ mod range;
 mod router;
 mod routes;
 mod session;
+mod shown;
 mod state;
 mod upload;
 

@@ -11,11 +11,13 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use meshmemo::{Digest, ErrorKind, Scope, Stored};
+use meshmemo_gateway::credentials_of;
 
 use super::answer::{SendError, describe, send, send_later};
 use super::extract::PathText;
 use super::problem::Problem;
 use super::range::Ranges;
+use super::shown::may_have;
 use super::state::State;
 use crate::access::{Auth, Caller, Who};
 use crate::limits::FINDS_MAX;
@@ -30,6 +32,7 @@ const BOUNDARY: &str = "meshmemo-7f3a9c1e5b2d4860a1c9e7f2";
     tag = "generation",
     params(
         ("file" = String, Path, description = "`<digest>.<extension>`, as `Link` gives it"),
+        ("X-Meshmemo-Backend-Authorization" = Option<String>, Header, description = "Needed for a model that was made with it"),
         ("Range" = Option<String>, Header, description = "One or more byte ranges"),
         ("If-None-Match" = Option<String>, Header, description = "Answers 304 if it names the model"),
         ("If-Match" = Option<String>, Header, description = "Answers 412 unless it names the model"),
@@ -96,10 +99,14 @@ async fn respond_with(
     (method, asked): (&Method, &HeaderMap),
 ) -> Result<Response, Failure> {
     let stored = find(state, file, &caller.scope()).await?;
+    // Whose it is not, is told what is told of a model that is not there.
+    if !may_have(state, asked, stored.meta()) {
+        return Err(gone(file).into());
+    }
     let length = stored.meta().size_bytes;
     let etag = format!("\"{}\"", stored.meta().digest);
     let mut headers = describe(&*stored);
-    headers.extend(lifetime(caller));
+    headers.extend(lifetime(caller, &stored));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
 
     if names(asked, header::IF_MATCH, &etag) == Some(false) {
@@ -136,9 +143,11 @@ async fn respond_with(
 
 /// Says how long a model may be kept, and by whom: bytes never change under their digest, but who may
 /// see them depends on the key.
-fn lifetime(caller: &Caller) -> HeaderMap {
+fn lifetime(caller: &Caller, stored: &Arc<dyn Stored>) -> HeaderMap {
     let mut headers = HeaderMap::new();
+    let is_somebodys = credentials_of(&stored.meta().identity).is_some();
     let kept = match caller.key() {
+        _ if is_somebodys => "private, no-store",
         Some(_) => "private, max-age=31536000, immutable",
         None => "public, max-age=31536000, immutable",
     };

@@ -43,6 +43,8 @@ impl Gateway {
         let protocol = match adapter {
             "hunyuan3d-2" => Protocol::Hunyuan2,
             "generic" => Protocol::Generic,
+            "orfeas" => Protocol::Orfeas,
+            "stability" => Protocol::Stability,
             _ => Protocol::Hunyuan21,
         };
         if adapter == "generic" {

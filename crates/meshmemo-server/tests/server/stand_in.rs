@@ -8,7 +8,11 @@ mod seen;
 mod script;
 mod hunyuan;
 mod generic;
+mod orfeas;
+mod stability;
 mod order;
+mod form;
+mod photo;
 mod formats;
 pub(crate) mod glb;
 pub(crate) mod proxied;
@@ -17,13 +21,14 @@ mod reply;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use hunyuan::Job;
+use orfeas::Studio;
 use proxied::Events;
 use script::Script;
 pub(crate) use script::Turn;
@@ -39,6 +44,10 @@ pub(crate) enum Protocol {
     Hunyuan21,
     /// JSON or a form in, a file or JSON out, as many other servers have it.
     Generic,
+    /// `main.py` of the ORFEAS studio: a job is made of an upload, and every model is another one.
+    Orfeas,
+    /// The hosted API of Stability: a key is needed, and models cost credits.
+    Stability,
 }
 
 /// A running stand-in.
@@ -64,6 +73,9 @@ struct Server {
     padding_bytes: AtomicUsize,
     /// How many models there were that are each another one.
     drawn: AtomicUsize,
+    /// What the studio of ORFEAS remembers.
+    studio: Mutex<Studio>,
+    credits_spent: AtomicUsize,
 }
 
 impl StandIn {
@@ -137,6 +149,22 @@ impl StandIn {
         self.server.padding_bytes.store(bytes, Ordering::Relaxed);
     }
 
+    /// Returns how many pictures the studio of ORFEAS was given; they are no generations yet.
+    pub(crate) fn uploads(&self) -> usize {
+        self.server.studio().uploads_count()
+    }
+
+    /// Makes the studio of ORFEAS lose its uploads, jobs and files, as one that starts anew elsewhere;
+    /// what is under way comes to nothing.
+    pub(crate) fn forget(&self) {
+        self.server.studio().forget();
+    }
+
+    /// Returns what the models of Stability have cost.
+    pub(crate) fn credits_spent(&self) -> usize {
+        self.server.credits_spent.load(Ordering::Relaxed)
+    }
+
     /// Sends one more event to everybody who listens to `/events`.
     pub(crate) fn event(&self) {
         self.server.events.send_modify(|events| events.count += 1);
@@ -164,7 +192,13 @@ impl Server {
             events: watch::Sender::default(),
             padding_bytes: AtomicUsize::new(0),
             drawn: AtomicUsize::new(0),
+            studio: Mutex::default(),
+            credits_spent: AtomicUsize::new(0),
         }
+    }
+
+    fn studio(&self) -> MutexGuard<'_, Studio> {
+        self.studio.lock().unwrap()
     }
 }
 
@@ -174,4 +208,14 @@ fn bind(address: SocketAddr) -> TcpListener {
     let listener = TcpListener::bind(address).unwrap();
     listener.set_nonblocking(true).unwrap();
     listener
+}
+
+/// Draws a UUID of version 4.
+fn uuid() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }

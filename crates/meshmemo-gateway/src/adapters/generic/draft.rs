@@ -7,12 +7,12 @@ use meshmemo::{Digest, Value};
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::form::{Form, Part};
 use super::means_yes;
 use super::route::GenericRoute;
 use crate::adapter::{Expected, Keeping, Meaning, Reason, Unclear};
 use crate::adapters::Unseeded;
 use crate::adapters::fields::{Fields, kept_name, text, value};
+use crate::adapters::form::{Form, Part};
 use crate::base64_text::{decode, unescape};
 use crate::remote_generation::wrapped;
 
@@ -78,16 +78,16 @@ impl<'a> Draft<'a> {
 
     pub(super) fn of_form(route: &GenericRoute, form: Form) -> Self {
         let mut draft = Self::new(Fields::empty());
-        for Part { name, index, is_file, content } in form.parts {
+        for Part { name, index, file_name, content } in form.parts {
             if let Some(place) = route.images.iter().position(|image| *image == name) {
                 draft.note_image((place, &name, index), Digest::of(&content));
-                if !is_file {
+                if file_name.is_none() {
                     draft.fields.set(&format!("@no file {name} {index}"), Value::Flag(true));
                 }
                 continue;
             }
             let value = match std::str::from_utf8(&content) {
-                Ok(text) if !is_file => route.form_value(&name, text),
+                Ok(text) if file_name.is_none() => route.form_value(&name, text),
                 _ => Value::Digest(Digest::of(&[b"file ", &*content].concat())),
             };
             match index {

@@ -91,8 +91,8 @@ pub(in crate::cli) struct BackendSettings {
     /// work [default: relief]
     #[arg(long, value_name = "relief|URL[,URL…]")]
     backend: Option<String>,
-    /// The protocol of the server: hunyuan3d-2, hunyuan3d-2.1-stock, hunyuan3d-2.1-forwarding, or
-    /// generic, which the configuration file describes [default: native, for `relief`]
+    /// The protocol of the server: hunyuan3d-2, hunyuan3d-2.1-stock, hunyuan3d-2.1-forwarding,
+    /// stability, or generic, which the configuration file describes [default: native, for `relief`]
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
     /// The name of the model, or with commas between them those of each backend, which must be the same;
@@ -108,6 +108,10 @@ pub(in crate::cli) struct BackendSettings {
     /// one [default: separate]
     #[arg(long, value_name = "separate|share")]
     credentials: Option<String>,
+    /// The same as `--credentials share`: who asks is answered also with what was made, and paid for, by
+    /// others
+    #[arg(long, conflicts_with = "credentials")]
+    share_across_credentials: bool,
 }
 
 impl BackendSettings {
@@ -120,7 +124,12 @@ impl BackendSettings {
             ("unseeded", &self.unseeded),
             ("credentials", &self.credentials),
         ];
-        all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+        let mut given: Given =
+            all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
+        if self.share_across_credentials {
+            given.extend([("credentials", "share".to_owned())]);
+        }
+        given
     }
 }
 

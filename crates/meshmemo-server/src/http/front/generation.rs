@@ -68,7 +68,7 @@ pub(super) async fn submit(
         return submit_unread(state, gateway, caller, (request, origin)).await;
     }
     let id = start(state, caller, Speaks::Backends, request).await?;
-    Ok(taken(gateway, id, origin))
+    taken(gateway, id, origin)
 }
 
 /// Has the backend answer a job's request that could not be read: what it refuses, it refuses at once,
@@ -83,18 +83,18 @@ async fn submit_unread(
     match obtain(state, caller.clone(), request).await {
         Ok(served) => {
             let id = hold(state, caller.namespace(), key, served.stored).await?;
-            Ok(taken(gateway, id, origin))
+            taken(gateway, id, origin)
         }
         Err(error) => fail(gateway, origin, (freshness, error)),
     }
 }
 
 /// Answers with the name of a job that was taken.
-fn taken(gateway: &Gateway, id: String, origin: Option<&HeaderValue>) -> Response {
-    let reply = gateway.adapter().report(&Report::Taken(id));
+fn taken(gateway: &Gateway, id: String, origin: Option<&HeaderValue>) -> Result<Response, Problem> {
+    let reply = gateway.adapter().report(&Report::Taken(id)).ok_or_else(no_jobs)?;
     let mut response = plain(reply.status, reply.media_type, reply.before);
     let_pages_read(gateway, origin, response.headers_mut());
-    response
+    Ok(response)
 }
 
 /// Reads a request's body, and what the request means; one that came before, to the byte, is not
@@ -132,6 +132,11 @@ pub(super) async fn read(
     letter.body = BodyBudget::hold(letter.body, Box::new(share));
     let key_took = state.clock.now().saturating_sub(arrived_at);
     Ok(Read { letter, known, headers, key_took })
+}
+
+/// Answers who asks for a job where the protocol has none.
+pub(super) fn no_jobs() -> Problem {
+    Problem::not_found("there are no jobs in this protocol")
 }
 
 fn wanted(state: &State, caller: &Caller, headers: &HeaderMap) -> Wanted {

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use meshmemo::{Error, Freshness, Key, Served};
-use meshmemo_gateway::{BackendAnswer, Gateway, Keeping, Report};
+use meshmemo_gateway::{BackendAnswer, Gateway, Keeping};
 
 use crate::http::answer::{self, CACHE_KEY, CACHE_STATUS, SERVER_TIMING, send};
 use crate::http::problem::Problem;
@@ -91,9 +91,9 @@ pub(super) fn let_pages_read(
     if is_of_another {
         headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     }
-    let is_for_any = gateway.adapter().report(&Report::Processing).is_for_any_origin;
-    if is_for_any && origin.is_some() && !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
-    {
+    let is_for_any = gateway.adapter().lets_any_page_read();
+    let is_named = headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    if is_for_any && origin.is_some() && !is_named {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
 }

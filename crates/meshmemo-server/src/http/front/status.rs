@@ -12,6 +12,7 @@ use futures_util::{StreamExt, stream};
 use meshmemo::{Scope, Stored};
 use meshmemo_gateway::{FoundJob, Gateway, JobState, Reply, Report};
 
+use super::generation::no_jobs;
 use super::plain;
 use crate::http::answer::send;
 use crate::http::problem::Problem;
@@ -46,12 +47,13 @@ pub(super) async fn status(
             }
         },
     };
-    let reply = gateway.adapter().report(&report);
+    let adapter = gateway.adapter();
+    let reply = adapter.report(&report).ok_or_else(no_jobs)?;
     let mut response = match stored {
-        Some(stored) => around(state, reply.clone(), &stored).await?,
-        None => plain(reply.status, reply.media_type, reply.before.clone()),
+        Some(stored) => around(state, reply, &stored).await?,
+        None => plain(reply.status, reply.media_type, reply.before),
     };
-    if reply.is_for_any_origin {
+    if adapter.lets_any_page_read() {
         let any = HeaderValue::from_static("*");
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
     }

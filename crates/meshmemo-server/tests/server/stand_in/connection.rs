@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, Request};
 use axum::response::Response;
 use hyper::body::Incoming;
@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tower::Service;
 
-use super::{Protocol, Server, generic, hunyuan, proxied, reply};
+use super::{Protocol, Server, generic, hunyuan, orfeas, proxied, reply, stability};
 
 /// Accepts connections until the runtime ends.
 pub(super) async fn accept(listener: net::TcpListener, server: Arc<Server>) {
@@ -41,6 +41,8 @@ fn router(server: &Arc<Server>) -> Router {
     let own = match server.protocol {
         Protocol::Hunyuan2 | Protocol::Hunyuan21 => hunyuan::routes(server.protocol),
         Protocol::Generic => generic::routes(),
+        Protocol::Orfeas => orfeas::routes(),
+        Protocol::Stability => stability::routes(),
     };
     own.merge(proxied::routes())
         .fallback(not_found)
@@ -49,12 +51,19 @@ fn router(server: &Arc<Server>) -> Router {
         .with_state(Arc::clone(server))
 }
 
-async fn not_found() -> Response {
-    reply::whole(reply::json(404, r#"{"detail":"Not Found"}"#))
+async fn not_found(State(server): State<Arc<Server>>, method: Method) -> Response {
+    match server.protocol {
+        Protocol::Orfeas => orfeas::stray(&method),
+        Protocol::Stability => stability::not_found(),
+        _ => reply::whole(reply::json(404, r#"{"detail":"Not Found"}"#)),
+    }
 }
 
-async fn method_not_allowed() -> Response {
-    reply::whole(reply::json(405, r#"{"detail":"Method Not Allowed"}"#))
+async fn method_not_allowed(State(server): State<Arc<Server>>, method: Method) -> Response {
+    match server.protocol {
+        Protocol::Orfeas => orfeas::stray(&method),
+        _ => reply::whole(reply::json(405, r#"{"detail":"Method Not Allowed"}"#)),
+    }
 }
 
 /// Answers what a connection asks.
@@ -75,17 +84,21 @@ async fn answer(
     request: Request<Incoming>,
 ) -> io::Result<Response> {
     let request = server.requests.note(request).await.map_err(io::Error::other)?;
-    let is_hunyuan = server.protocol != Protocol::Generic;
+    let is_hunyuan = matches!(server.protocol, Protocol::Hunyuan2 | Protocol::Hunyuan21);
     if is_hunyuan && request.uri().path() != hunyuan::BLOCKING {
         drop(server.event_loop.lock().await);
     }
-    let mut response = if is_hunyuan && request.method() == Method::OPTIONS {
-        hunyuan::preflight()
-    } else {
-        route(&mut router, request).await
+    let is_preflight = request.method() == Method::OPTIONS;
+    let mut response = match server.protocol {
+        Protocol::Hunyuan2 | Protocol::Hunyuan21 if is_preflight => hunyuan::preflight(),
+        Protocol::Orfeas if is_preflight => orfeas::preflight(),
+        _ => route(&mut router, request).await,
     };
-    if is_hunyuan {
-        hunyuan::sign(response.headers_mut());
+    match server.protocol {
+        Protocol::Hunyuan2 | Protocol::Hunyuan21 => hunyuan::sign(response.headers_mut()),
+        Protocol::Orfeas => orfeas::sign(response.headers_mut()),
+        Protocol::Stability => stability::sign(response.headers_mut()),
+        Protocol::Generic => {}
     }
     if reply::is_hangup(&response) {
         return Err(io::Error::other("the script hangs up"));

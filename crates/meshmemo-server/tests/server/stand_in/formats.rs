@@ -1,4 +1,4 @@
-//! The tetrahedron in the other formats that the servers of Tencent can write.
+//! The tetrahedron in the other formats that servers can write.
 
 use std::fmt::Write;
 

@@ -3,24 +3,22 @@
 //! It has what other ones have, without their flaws: it fails only where the script says so.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::header::CONTENT_DISPOSITION;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use axum::routing::post;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures_util::stream;
-use multer::Multipart;
 use serde_json::Value;
 use tokio::runtime::Handle;
 
 use super::Server;
+use super::form;
 use super::order::{Order, decode_base64};
 use super::reply::{self, Reply};
 
@@ -83,16 +81,13 @@ fn read_json(body: &[u8]) -> Option<Order> {
 
 /// Reads a form; nothing, if it is none or has no image.
 async fn read_form(headers: &HeaderMap, body: Bytes) -> Option<Order> {
-    let boundary = multer::parse_boundary(headers.get(CONTENT_TYPE)?.to_str().ok()?).ok()?;
-    let whole = stream::iter([Ok::<Bytes, Infallible>(body)]);
-    let mut form = Multipart::new(whole, boundary);
     let (mut image, mut fields) = (None, BTreeMap::new());
-    while let Some(field) = form.next_field().await.ok()? {
-        let name = field.name()?.to_owned();
-        if name == "image" {
-            image = Some(field.bytes().await.ok()?.to_vec());
+    for part in form::parts(headers, body).await? {
+        if part.name == "image" {
+            image = Some(part.content.to_vec());
         } else {
-            fields.insert(name, field.text().await.ok()?);
+            let text = part.text();
+            fields.insert(part.name, text);
         }
     }
     Some(Order::new(image?, fields))

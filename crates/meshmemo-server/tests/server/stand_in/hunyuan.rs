@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use super::order::{Order, decode_base64};
 use super::reply::{self, Reply};
 use super::script::{Craft, Turn};
-use super::{Protocol, Server, formats};
+use super::{Protocol, Server, uuid};
 
 /// The route that blocks the event loop, and so need not wait for it before it reads its body.
 pub(super) const BLOCKING: &str = "/generate";
@@ -150,9 +150,11 @@ fn finished(server: &Server, order: &Order, craft: Craft) -> Option<Job> {
 
 /// Answers a model as Starlette's `FileResponse` does.
 fn model(server: &Server, order: Option<&Order>, craft: Craft) -> Reply {
-    let Some(file) = order.and_then(|order| file(server, order, craft)) else {
-        return reply::exception();
-    };
+    let made = order.and_then(|order| {
+        let kind = order.field("type").unwrap_or("glb");
+        order.file(server, kind, craft)
+    });
+    let Some(file) = made else { return reply::exception() };
     let hash = blake3::hash(&file).to_hex();
     let tag = format!("\"{}\"", &hash.as_str()[..32]);
     let mut reply = reply::answer(200, PLAIN_TEXT, file);
@@ -160,18 +162,6 @@ fn model(server: &Server, order: Option<&Order>, craft: Craft) -> Reply {
     reply.headers_mut().insert(ETAG, tag.parse().unwrap());
     reply.headers_mut().insert(LAST_MODIFIED, date);
     reply
-}
-
-/// Makes a file of the type that was asked for; nothing, if there is no such type.
-fn file(server: &Server, order: &Order, craft: Craft) -> Option<Vec<u8>> {
-    let write: fn(&str) -> Vec<u8> = match order.field("type").unwrap_or("glb") {
-        "glb" => return Some(order.glb(server, craft)),
-        "obj" => formats::obj,
-        "ply" => formats::ply,
-        "stl" => formats::stl,
-        _ => return None,
-    };
-    Some(craft.finish(write(&order.tag(server))))
 }
 
 /// Why a request never comes to a generation.
@@ -250,14 +240,4 @@ fn out_of_range(name: &str, value: &Value, least: f64, most: f64) -> Option<Valu
 
 fn violation(kind: &str, field: &str, message: &str, input: &Value) -> Value {
     json!({ "type": kind, "loc": ["body", field], "msg": message, "input": input })
-}
-
-/// Draws a UUID of version 4.
-fn uuid() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).unwrap();
-    bytes[6] = (bytes[6] & 0x0f) | 0x40;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }

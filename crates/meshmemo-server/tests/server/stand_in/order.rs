@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::glb::glb;
 use super::script::Craft;
-use super::{Protocol, Server};
+use super::{Protocol, Server, formats};
 
 /// Bits that are left over are dropped, as Python drops them.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -58,15 +58,31 @@ impl Order {
         craft.finish(glb(&self.tag(server), is_textured, padding_bytes))
     }
 
+    /// Makes a file of this type; nothing, if there is no such type.
+    pub(super) fn file(&self, server: &Server, kind: &str, craft: Craft) -> Option<Vec<u8>> {
+        let write: fn(&str) -> Vec<u8> = match kind {
+            "glb" => return Some(self.glb(server, craft)),
+            "obj" => formats::obj,
+            "ply" => formats::ply,
+            "stl" => formats::stl,
+            _ => return None,
+        };
+        Some(craft.finish(write(&self.tag(server))))
+    }
+
     /// Returns what the model is known by: the same for the same order, except where the real
     /// server draws at random.
     pub(super) fn tag(&self, server: &Server) -> String {
         let hash = self.hash().to_hex();
-        match server.protocol {
-            Protocol::Hunyuan2 | Protocol::Generic => hash.as_str().to_owned(),
-            Protocol::Hunyuan21 => {
-                format!("{hash}-{}", server.drawn.fetch_add(1, Ordering::Relaxed))
-            }
+        let is_drawn = match server.protocol {
+            Protocol::Hunyuan2 | Protocol::Generic => false,
+            Protocol::Hunyuan21 | Protocol::Orfeas => true,
+            Protocol::Stability => self.field("seed") == Some("0"),
+        };
+        if is_drawn {
+            format!("{hash}-{}", server.drawn.fetch_add(1, Ordering::Relaxed))
+        } else {
+            hash.as_str().to_owned()
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use meshmemo::{Freshness, Health, ResultCache, Tier, read_entry};
-use meshmemo_gateway::Ask;
+use meshmemo_gateway::{Ask, Shown};
 use meshmemo_gen::Parameters;
 use meshmemo_gen::canonical::NAMESPACE;
 use meshmemo_tiers::{Holder, OpenError, holder};
@@ -15,8 +15,9 @@ use super::progress::Bar;
 use super::{Given, Made};
 use crate::backend::{Backend, Order};
 use crate::cli::args::Generate;
+use crate::cli::client::backend_authorization;
 use crate::cli::{Usage, output};
-use crate::config::Config;
+use crate::config::{BackendConfig, Config, Credentials};
 use crate::http::MODEL_NOT_NAMED;
 use crate::wire::{self, Parts};
 
@@ -34,6 +35,8 @@ pub(super) struct Local {
     cache: ResultCache,
     backend: Backend,
     parts: Parts,
+    /// What is shown to a server of who asks.
+    shown: Option<Shown>,
 }
 
 /// Where models are made.
@@ -72,7 +75,8 @@ impl Local {
         if let Some(trouble) = disk.as_ref().and_then(Health::trouble) {
             output::note(&format!("models are not kept: {trouble}"));
         }
-        Ok(Place::Here(Box::new(Self { runtime, cache, backend, parts })))
+        let shown = shown(&config, &parts)?;
+        Ok(Place::Here(Box::new(Self { runtime, cache, backend, parts, shown })))
     }
 
     pub(super) fn make(
@@ -87,7 +91,8 @@ impl Local {
         let (namespace, label) = (NAMESPACE, label.to_owned());
         let given = given.iter().map(|(name, _)| (*name).to_owned()).collect();
         let ask = Ask { photo: photo.into(), parameters: parameters.clone(), given };
-        let order = Order { namespace, label, freshness, quota: None };
+        let (shown, quota) = (self.shown.clone(), None);
+        let order = Order { namespace, label, freshness, shown, quota };
         let request = self.backend.request(ask, order)?;
         let source = request.source_key();
         let (key, format) = (request.key(), request.variant.parse()?);
@@ -118,6 +123,17 @@ impl Local {
             disk.close();
         }
     }
+}
+
+/// Returns what the environment says is to be shown to a server.
+fn shown(config: &Config, parts: &Parts) -> Result<Option<Shown>> {
+    let Some(authorization) = backend_authorization()? else { return Ok(None) };
+    let secret = wire::secret(config, parts)?;
+    let is_shared = match &config.backend {
+        BackendConfig::Remote(remote) => remote.credentials == Credentials::Share,
+        BackendConfig::Relief => true,
+    };
+    Ok(Some(Shown::new(authorization, &secret, is_shared)))
 }
 
 /// Refuses to send photos, and a key, to whatever another user says is a server.

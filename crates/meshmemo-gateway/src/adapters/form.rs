@@ -26,8 +26,8 @@ pub(super) struct Part {
     pub(super) name: String,
     /// How many of this name came before.
     pub(super) index: usize,
-    /// Whether it has a file name: to a server, what has none may be no file.
-    pub(super) is_file: bool,
+    /// Its file name: to a server, what has none may be no file.
+    pub(super) file_name: Option<String>,
     pub(super) content: Bytes,
 }
 
@@ -59,12 +59,12 @@ async fn read(boundary: String, body: Bytes) -> Result<Form, Unclear> {
         if name.len() > NAME_MAX_BYTES {
             return Err(Unclear("a name of the form is too long".to_owned()));
         }
-        let is_file = part.file_name().is_some();
+        let file_name = part.file_name().map(str::to_owned);
         let content = part.bytes().await.map_err(malformed)?;
         let count = seen.entry(name.clone()).or_default();
         let index = *count;
         *count += 1;
-        parts.push(Part { name, index, is_file, content });
+        parts.push(Part { name, index, file_name, content });
     }
     if dispositions(&whole) != parts.len() {
         return Err(Unclear("a part of the form says twice what it is".to_owned()));
