@@ -22,8 +22,8 @@ const REVISION: &str = "1";
 
 /// A protocol.
 pub trait Adapter: Debug + Send + Sync {
-    /// Returns the name as the configuration spells it.
-    fn name(&self) -> &'static str;
+    /// Says what holds of all its requests.
+    fn manner(&self) -> &Manner;
 
     /// Says what a request is to the protocol.
     fn recognise<'a>(&self, method: &Method, path: &'a str) -> Door<'a>;
@@ -40,14 +40,36 @@ pub trait Adapter: Debug + Send + Sync {
     /// The first field that a backend with this protocol can not honour.
     fn write(&self, ask: &Ask) -> Result<Letter, FieldError>;
 
-    /// Lists the headers of a request, in lower case, that may change its answer.
-    fn keyed_headers(&self) -> &[String];
-
     /// Speaks of a job; nothing where the protocol has none.
     fn report(&self, job: &Report) -> Option<Reply>;
+}
 
-    /// Returns whether the protocol's servers let pages of any origin read their answers.
-    fn lets_any_page_read(&self) -> bool;
+/// What holds of all requests of a protocol.
+#[derive(Debug, Clone)]
+pub struct Manner {
+    /// The protocol's name, as the configuration spells it.
+    pub name: &'static str,
+    /// The headers of a request, in lower case, that may change its answer.
+    pub keyed_headers: Vec<String>,
+    /// The headers, in lower case, that say who asks; nothing where those do that usually do.
+    pub credential_headers: Option<Vec<String>>,
+    /// Whether the protocol's servers let pages of any origin read their answers.
+    pub lets_any_page_read: bool,
+    /// How a letter is answered.
+    pub course: Course,
+}
+
+impl Manner {
+    /// One letter and one answer, and nothing unusual.
+    pub(crate) fn plain(name: &'static str) -> Self {
+        Self {
+            name,
+            keyed_headers: Vec::new(),
+            credential_headers: None,
+            lets_any_page_read: false,
+            course: Course::Exchange,
+        }
+    }
 }
 
 /// What a request is to a protocol.
@@ -59,8 +81,38 @@ pub enum Door<'a> {
     Submit,
     /// A question after a job.
     Status(&'a str),
+    /// One of the steps of a studio.
+    Studio(StudioDoor<'a>),
     /// Nothing: it is the backend's.
     Elsewhere,
+}
+
+/// A step of a studio, where a model is made of an upload, as ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StudioDoor<'a> {
+    /// A photo is uploaded, and has a job's name.
+    Upload,
+    /// A model of an upload is ordered.
+    Order,
+    /// Models of many photos are ordered.
+    Batch,
+    /// Somebody asks after a job.
+    Status(&'a str),
+    /// A job's file is fetched.
+    Download(&'a str, &'a str),
+    /// A job's file is fetched in base64.
+    InBase64(&'a str, &'a str),
+    /// An upload is looked at.
+    Preview(&'a str),
+}
+
+/// How a letter is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// It is sent as it is, and the answer is the result.
+    Exchange,
+    /// By the steps of a studio.
+    Studio,
 }
 
 /// A request without its body.
@@ -123,6 +175,19 @@ pub struct Expected {
     pub model_field: Option<String>,
     /// Headers of the answer that are kept with it, besides the usual ones; in lower case.
     pub headers: Vec<String>,
+    /// What an answer says of itself when it is one, if the protocol has words for that.
+    pub said: Option<Said>,
+}
+
+/// What a good answer says of itself, where it says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// The header that says it, in lower case.
+    pub header: &'static str,
+    /// The JSON pointer to where it is said, where the answer is JSON around the model.
+    pub field: &'static str,
+    /// The word.
+    pub word: &'static str,
 }
 
 /// What may become of a result.
@@ -254,6 +319,7 @@ impl Expected {
             is_textured: false,
             model_field: None,
             headers: Vec::new(),
+            said: None,
         }
     }
 }

@@ -55,18 +55,17 @@ impl BackendAnswer {
         error.source()?.downcast_ref()
     }
 
-    /// Makes an entry of an answer that is a whole model, though it is not what was asked for: for a job
-    /// whose client comes back for it.
-    pub fn as_entry(&self) -> Option<Entry> {
-        if !self.status.is_success() || mesh::check(&self.body, Format::Glb).is_err() {
-            return None;
-        }
-        let generation_key = Identity::default().generation_key();
+    /// Makes an entry of an answer that is a whole model, though it is not what was asked for under this
+    /// identity: for a job whose client comes back for it.
+    pub fn as_entry(&self, identity: &Arc<Identity>) -> Option<Entry> {
+        let is_whole = |format: &Format| mesh::check(&self.body, *format).is_ok();
+        let format = Format::ALL.into_iter().find(is_whole).filter(|_| self.status.is_success())?;
+        let generation_key = identity.generation_key();
         let meta = Meta {
             key: generation_key.key("not kept"),
             generation_key,
-            identity: Arc::default(),
-            variant: Format::Glb.as_str().to_owned(),
+            identity: Arc::clone(identity),
+            variant: format.as_str().to_owned(),
             label: String::new(),
             media_type: self.media_type().to_owned(),
             head: None,

@@ -1,7 +1,7 @@
 //! The servers that do the same work, and the line in front of them all.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -10,8 +10,9 @@ use meshmemo::{Clock, Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::lane::{LaneView, Verdict};
-use crate::queue::Queue;
+use crate::queue::{Queue, QueueOptions};
 use crate::remote::{Remote, is_unreachable};
+use crate::studio_jobs::StudioJobs;
 
 /// How many connections may change their protocol, and how long to wait when that many have.
 pub const TUNNELS_MAX: usize = 256;
@@ -32,18 +33,12 @@ pub struct BackendsOptions {
 
 /// The servers that do the same work.
 pub struct Backends {
-    servers: Vec<Server>,
+    servers: Vec<Arc<Remote>>,
     queue: Queue,
     tunnels: Arc<Semaphore>,
+    studio_jobs: Arc<StudioJobs>,
     clock: Arc<dyn Clock>,
     observer: Box<dyn Fn(Duration) + Send + Sync>,
-}
-
-#[derive(Debug)]
-struct Server {
-    remote: Arc<Remote>,
-    /// Why it could not be reached when it was last looked for.
-    trouble: Mutex<Option<String>>,
 }
 
 /// One of the servers, and how it stands.
@@ -53,30 +48,30 @@ pub struct BackendView {
     pub url: String,
     /// How it stands in the line.
     pub lane: LaneView,
-    /// Why it can not be reached.
-    pub trouble: Option<String>,
 }
 
 impl Backends {
-    /// Takes the servers, and asks them nothing yet; `observer` is told how long each generation took
+    /// Takes the servers, and asks them nothing yet; what studios among them work at is in `studio_jobs`, and
+    /// `observer` is told how long each generation took
     /// that ended well.
     ///
     /// # Errors
     /// The system's certificates can not be read.
     pub fn new(
         options: BackendsOptions,
+        studio_jobs: StudioJobs,
         clock: Arc<dyn Clock>,
         observer: impl Fn(Duration) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let BackendsOptions { urls, concurrency, queue, timeout } = options;
-        let server = |url| {
-            let remote = Arc::new(Remote::new(url, timeout)?);
-            Ok(Server { remote, trouble: Mutex::default() })
-        };
+        let server = |url| Ok(Arc::new(Remote::new(url, timeout)?));
         let servers = urls.into_iter().map(server).collect::<std::io::Result<Vec<_>>>()?;
-        let queue = Queue::before(servers.len(), concurrency, queue, Arc::clone(&clock));
+        let backend_count = servers.len();
+        let options = QueueOptions { backend_count, concurrency, waiting_max: queue };
+        let queue = Queue::new(options, Arc::clone(&clock));
         let tunnels = Arc::new(Semaphore::new(TUNNELS_MAX));
-        Ok(Self { servers, queue, tunnels, clock, observer: Box::new(observer) })
+        let (studio_jobs, observer) = (Arc::new(studio_jobs), Box::new(observer));
+        Ok(Self { servers, queue, tunnels, studio_jobs, clock, observer })
     }
 
     /// Returns the line in front of them.
@@ -88,44 +83,52 @@ impl Backends {
     /// first.
     pub fn first(&self) -> &Arc<Remote> {
         let lanes = self.queue.lanes();
-        let is_fit = |lane: &LaneView| lane.is_reachable && !lane.is_drained;
-        let fit = lanes.iter().position(is_fit).unwrap_or(0);
-        &self.servers[fit].remote
+        let is_in_use = |lane: &LaneView| lane.trouble.is_none() && !lane.is_drained;
+        let is_well = |lane: &LaneView| is_in_use(lane) && !lane.is_breaker_open;
+        let found = lanes.iter().position(is_well).or_else(|| lanes.iter().position(is_in_use));
+        &self.servers[found.unwrap_or(0)]
     }
 
     /// Lists them, and how they stand.
     pub fn views(&self) -> Vec<BackendView> {
-        let views = self.servers.iter().zip(self.queue.lanes()).map(|(server, lane)| {
-            let trouble = server.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            BackendView { url: server.remote.name(), lane, trouble }
-        });
-        views.collect()
+        let views = self.servers.iter().zip(self.queue.lanes());
+        views.map(|(server, lane)| BackendView { url: server.name(), lane }).collect()
     }
 
-    /// Finds one by its address, with or without the scheme; returns its place in the list.
+    /// Finds one by its address, without the scheme if that names one only; returns its place in the list.
     pub fn find(&self, address: &str) -> Option<usize> {
         let wanted = address.trim_end_matches('/');
-        self.servers.iter().position(|server| {
-            let name = server.remote.name();
-            name == wanted || name.split_once("://").is_some_and(|(_, bare)| bare == wanted)
-        })
-    }
-
-    /// Gives one no more work, or some again.
-    pub fn set_drained(&self, index: usize, is_drained: bool) {
-        self.queue.set_drained(index, is_drained);
+        let named = |is_named: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            let servers = self.servers.iter().enumerate();
+            servers.filter(|(_, server)| is_named(&server.name())).map(|(index, _)| index).collect()
+        };
+        let whole = named(&|name| name == wanted);
+        let bare = named(&|name| name.split_once("://").is_some_and(|(_, bare)| bare == wanted));
+        match (&whole[..], &bare[..]) {
+            ([only], _) | ([], [only]) => Some(*only),
+            _ => None,
+        }
     }
 
     /// Looks whether they accept connections.
     pub async fn probe(&self) {
-        let probes = self.servers.iter().map(|server| server.remote.probe());
+        let probes = self.servers.iter().map(|server| server.probe());
         for (index, probed) in join_all(probes).await.into_iter().enumerate() {
-            self.note_reachable(index, probed.err());
+            self.note_trouble(index, probed.err());
         }
     }
 
+    /// Lists all but one, by their places.
+    pub(crate) fn but(&self, index: usize) -> Vec<usize> {
+        (0..self.servers.len()).filter(|other| *other != index).collect()
+    }
+
+    pub(crate) fn studio_jobs(&self) -> &Arc<StudioJobs> {
+        &self.studio_jobs
+    }
+
     pub(crate) fn remote(&self, index: usize) -> &Arc<Remote> {
-        &self.servers[index].remote
+        &self.servers[index]
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -138,19 +141,21 @@ impl Backends {
         (self.observer)(took);
     }
 
-    /// Learns from how a piece of work ended that a server was given.
-    pub(crate) fn learn<T>(&self, index: usize, ended: &Result<T>) {
-        let verdict = match ended {
+    /// Learns from how a piece of work ended that a server was given; of a request that nobody understands,
+    /// only whether the server could be reached: what else was wrong may be the request.
+    pub(crate) fn learn<T>(&self, index: usize, ended: &Result<T>, is_understood: bool) {
+        match ended {
             Err(error) if is_unreachable(error) => {
-                self.note_reachable(index, Some(error.to_string()));
-                Verdict::Unreachable
+                self.note_trouble(index, Some(error.to_string()));
             }
-            _ => Verdict::of(ended),
-        };
-        if verdict == Verdict::Well {
-            self.note_reachable(index, None);
+            _ => {
+                self.note_trouble(index, None);
+                let verdict = Verdict::of(ended);
+                if is_understood || verdict != Verdict::Failed {
+                    self.queue.report(index, verdict);
+                }
+            }
         }
-        self.queue.report(index, verdict);
     }
 
     /// Takes a place among the tunnels; it is given back when it is dropped.
@@ -165,16 +170,14 @@ impl Backends {
         })
     }
 
-    fn note_reachable(&self, index: usize, trouble: Option<String>) {
-        let server = &self.servers[index];
-        let backend = server.remote.name();
-        let is_news = self.queue.set_reachable(index, trouble.is_none());
-        match &trouble {
-            Some(why) if is_news => tracing::warn!(backend, why, "a backend can not be reached"),
-            None if is_news => tracing::info!(backend, "a backend can be reached again"),
-            _ => {}
+    fn note_trouble(&self, index: usize, trouble: Option<String>) {
+        let backend = self.servers[index].name();
+        let why = trouble.clone().unwrap_or_default();
+        match (self.queue.set_trouble(index, trouble), why.as_str()) {
+            (false, _) => {}
+            (true, "") => tracing::info!(backend, "a backend can be reached again"),
+            (true, why) => tracing::warn!(backend, why, "a backend can not be reached"),
         }
-        *server.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 }
 

@@ -64,8 +64,8 @@ impl Gateway {
     /// Begins to digest a request; its body's pieces are added as they arrive.
     pub fn digest(&self, owner: &Owner, head: &RequestHead) -> RequestDigest {
         let shown = owner.credentials.map(|hash| hash.to_string()).unwrap_or_default();
-        let about = [owner.namespace.as_str(), &shown, self.adapter.name(), &self.model_id];
-        RequestDigest::new(&about, head, self.adapter.keyed_headers())
+        let about = [owner.namespace.as_str(), &shown, self.adapter.manner().name, &self.model_id];
+        RequestDigest::new(&about, head, &self.adapter.manner().keyed_headers)
     }
 
     /// Returns what a request means that came, to the byte, before.
@@ -131,15 +131,23 @@ impl Gateway {
             }
             Keeping::PassedThrough(_) => Freshness::Bypass,
         };
-        let variant = meaning.variant.clone();
+        let (variant, course) = (meaning.variant.clone(), self.adapter.manner().course);
         let (backends, quota) = (Arc::clone(&self.backends), wanted.quota);
+        let key = known.generation_key.key(&variant);
         Request {
             identity: Arc::clone(&known.identity),
             generation_key: known.generation_key,
             variant,
             label,
             freshness,
-            generation: Arc::new(RemoteGeneration { backends, letter, meaning, quota }),
+            generation: Arc::new(RemoteGeneration {
+                backends,
+                letter,
+                course,
+                key,
+                meaning,
+                quota,
+            }),
         }
     }
 
@@ -156,7 +164,7 @@ impl Gateway {
     }
 
     fn known(&self, owner: &Owner, meaning: Meaning) -> Known {
-        let identity = meaning.identity(self.adapter.name(), owner, &self.model_id);
+        let identity = meaning.identity(self.adapter.manner().name, owner, &self.model_id);
         Known {
             generation_key: identity.generation_key(),
             identity: Arc::new(identity),

@@ -88,11 +88,7 @@ pub fn forward(mut headers: HeaderMap, arrival: Arrival<'_>) -> HeaderMap {
     headers.remove(API_KEY);
     headers.remove(BACKEND_AUTHORIZATION);
     // A key of ours in the wrong place is still none for the backend.
-    let is_ours = |value: &HeaderValue| {
-        let value = value.as_bytes();
-        value.len() > 10 && value[..10].eq_ignore_ascii_case(b"bearer mm_")
-    };
-    if headers.get_all(header::AUTHORIZATION).iter().any(is_ours) {
+    if headers.get_all(header::AUTHORIZATION).iter().any(is_own_key) {
         headers.remove(header::AUTHORIZATION);
     }
     remove_cookie(&mut headers, arrival.cookie_name);
@@ -107,9 +103,20 @@ pub fn forward(mut headers: HeaderMap, arrival: Arrival<'_>) -> HeaderMap {
     if let Some(host) = host {
         headers.entry(X_FORWARDED_HOST).or_insert(host);
     }
+    for name in CREDENTIALS {
+        if let header::Entry::Occupied(mut shown) = headers.entry(name) {
+            shown.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
+    }
     let scheme = HeaderValue::from_str(arrival.scheme);
     headers.entry(X_FORWARDED_PROTO).or_insert(scheme.expect("a scheme is letters"));
     headers
+}
+
+/// Returns whether what is to be an `Authorization` is a key of this server's.
+pub fn is_own_key(value: &HeaderValue) -> bool {
+    let value = value.as_bytes();
+    value.len() > 10 && value[..10].eq_ignore_ascii_case(b"bearer mm_")
 }
 
 /// Takes out what would have the backend answer with less than a whole result.
@@ -120,13 +127,21 @@ pub(crate) fn ask_for_the_whole(headers: &mut HeaderMap) {
     headers.remove(header::CONTENT_LENGTH);
 }
 
-/// Returns what a client shows the backend of who it is: for a hash, and for nothing else.
-pub fn credentials(headers: &HeaderMap, cookie_name: &str, also: &[String]) -> Vec<Vec<u8>> {
+/// Returns what a client shows the backend of who it is, by the usual headers or by `only` these, and by
+/// some `also`: for a hash, and for nothing else.
+pub fn credentials(
+    headers: &HeaderMap,
+    cookie_name: &str,
+    (only, also): (Option<&[String]>, &[String]),
+) -> Vec<Vec<u8>> {
     let mut headers = headers.clone();
     remove_cookie(&mut headers, cookie_name);
     let mut shown = Vec::new();
-    let also = also.iter().filter_map(|name| name.parse().ok());
-    for name in CREDENTIALS.into_iter().chain(also) {
+    let named = |names: &[String]| -> Vec<HeaderName> {
+        names.iter().filter_map(|name| name.parse().ok()).collect()
+    };
+    let usual = only.map_or_else(|| CREDENTIALS.to_vec(), named);
+    for name in usual.into_iter().chain(named(also)) {
         for value in headers.get_all(&name) {
             shown.push([name.as_str().as_bytes(), b"\0", value.as_bytes()].concat());
         }
@@ -256,10 +271,17 @@ mod tests {
     #[test]
     fn only_what_the_backend_sees_counts_as_a_credential() {
         assert!(
-            credentials(&map(&[("cookie", "key-8080=x"), ("accept", "a")]), "key-8080", &[])
-                .is_empty()
+            credentials(
+                &map(&[("cookie", "key-8080=x"), ("accept", "a")]),
+                "key-8080",
+                (None, &[])
+            )
+            .is_empty()
         );
-        assert_eq!(credentials(&map(&[("authorization", "Bearer a")]), "key-8080", &[]).len(), 1);
+        assert_eq!(
+            credentials(&map(&[("authorization", "Bearer a")]), "key-8080", (None, &[])).len(),
+            1
+        );
     }
 
     #[test]

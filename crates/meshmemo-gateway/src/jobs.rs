@@ -33,6 +33,8 @@ struct Shared {
     journal: Option<Journal>,
     secret: Secret,
     clock: Arc<dyn Clock>,
+    /// Those that ran when the process before ended.
+    interrupted: Mutex<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -106,6 +108,8 @@ pub enum FoundJob {
 pub struct RunningJob {
     shared: Arc<Shared>,
     id: String,
+    /// Tells it from others that have had its name.
+    changes: watch::Sender<()>,
 }
 
 impl Jobs {
@@ -117,7 +121,9 @@ impl Jobs {
             tracing::warn!(%error, "the journal of jobs can not be read");
             Vec::new()
         });
+        let mut interrupted = Vec::new();
         for record in records {
+            record.note_interruption(&mut interrupted);
             table.recall(record);
         }
         let table = Arc::new(Mutex::new(table));
@@ -127,22 +133,34 @@ impl Jobs {
                 .inspect_err(|error| tracing::warn!(%error, "jobs will not survive a restart"))
                 .ok()
         });
-        Self { shared: Arc::new(Shared { table, journal, secret, clock }) }
+        let interrupted = Mutex::new(interrupted);
+        Self { shared: Arc::new(Shared { table, journal, secret, clock, interrupted }) }
     }
 
-    /// Takes a job of a namespace for the model of a key.
+    /// Returns the names of the jobs that ran when the process before ended, once. They have failed, unless
+    /// somebody goes on with them.
+    pub fn take_interrupted(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.interrupted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes the name of a job of 8 random bytes.
+    pub fn name(&self, random: [u8; 8]) -> String {
+        self.shared.secret.name(random)
+    }
+
+    /// Takes a job of a namespace for the model of a key, in the place of one of this name that has
+    /// ended.
     ///
     /// # Errors
-    /// `Busy` if as many run as are remembered at all.
+    /// `Busy` if as many run as are remembered at all, `Invalid` if one of this name runs.
     pub async fn take(
         &self,
         namespace: &str,
         key: Key,
         source_key: Option<Key>,
-        random: [u8; 8],
+        id: String,
     ) -> Result<RunningJob> {
         let shared = &self.shared;
-        let id = shared.secret.name(random);
         let job = Job {
             namespace: namespace.to_owned(),
             key,
@@ -153,11 +171,11 @@ impl Jobs {
             changes: watch::Sender::new(()),
             work: None,
         };
-        let record = Record::of(&id, &job);
+        let (record, changes) = (Record::of(&id, &job), job.changes.clone());
         let forgotten = shared.lock().add(id.clone(), job)?;
         drop(forgotten);
         // From here on, it ends when this is dropped.
-        let running = RunningJob { shared: Arc::clone(shared), id };
+        let running = RunningJob { shared: Arc::clone(shared), id, changes };
         shared.note(record).await;
         Ok(running)
     }
@@ -223,18 +241,22 @@ impl RunningJob {
 
     /// Ends the job well; that is in the journal before anybody sees it.
     pub async fn done(self, done: Done) {
-        self.shared.end_written(&self.id, JobState::Done(done)).await;
+        self.shared.end_written(&self, JobState::Done(done)).await;
     }
 
     /// Ends the job with these words; that is in the journal before anybody sees it.
     pub async fn failed(self, message: impl Into<String> + Send) {
-        self.shared.end_written(&self.id, JobState::Failed(message.into())).await;
+        self.shared.end_written(&self, JobState::Failed(message.into())).await;
     }
 }
 
 impl Drop for RunningJob {
     fn drop(&mut self) {
-        self.shared.end(&self.id, JobState::Failed("the work was given up".to_owned()));
+        // To the journal it still runs: if the process ends, the next one may go on with it.
+        let given_up = JobState::Failed("the work was given up".to_owned());
+        if self.shared.begin_end(&self.id, Some(&self.changes), given_up).is_some() {
+            self.shared.finish_end(&self.id);
+        }
     }
 }
 
@@ -245,24 +267,33 @@ impl Shared {
 
     /// Ends a job, unless it has ended or is ending; nobody waits for the journal.
     fn end(&self, id: &str, state: JobState) {
-        if let Some(record) = self.begin_end(id, state) {
+        if let Some(record) = self.begin_end(id, None, state) {
             drop(self.note(record));
             self.finish_end(id);
         }
     }
 
     /// Ends a job, unless it has ended or is ending, after the journal says so.
-    async fn end_written(&self, id: &str, state: JobState) {
-        if let Some(record) = self.begin_end(id, state) {
+    async fn end_written(&self, job: &RunningJob, state: JobState) {
+        if let Some(record) = self.begin_end(&job.id, Some(&job.changes), state) {
             self.note(record).await;
-            self.finish_end(id);
+            self.finish_end(&job.id);
         }
     }
 
-    /// Decides how a job ends, and returns what the journal is to say of that.
-    fn begin_end(&self, id: &str, state: JobState) -> Option<Record> {
+    /// Decides how a job ends, and returns what the journal is to say of that. Another one that has its
+    /// name now is left alone.
+    fn begin_end(
+        &self,
+        id: &str,
+        only: Option<&watch::Sender<()>>,
+        state: JobState,
+    ) -> Option<Record> {
         let mut table = self.lock();
         let job = table.jobs.get_mut(id)?;
+        if only.is_some_and(|only| !only.same_channel(&job.changes)) {
+            return None;
+        }
         if !matches!(job.state, JobState::Running) || job.ending.is_some() {
             return None;
         }

@@ -4,7 +4,7 @@ use http::header;
 use meshmemo_gen::{Format, mesh};
 use serde_json::Value as Json;
 
-use crate::adapter::Expected;
+use crate::adapter::{Expected, Said};
 use crate::answer::BackendAnswer;
 use crate::base64_text::decode_uri;
 
@@ -29,9 +29,25 @@ pub(crate) fn judge(expected: &Expected, answer: &BackendAnswer) -> Result<(), S
     if !answer.is_framed && !has_end {
         return Err("nothing tells its end from a broken connection".to_owned());
     }
+    if let Some(said) = expected.said {
+        judge_words(said, expected.model_field.is_some(), answer)?;
+    }
     match &expected.model_field {
         None => judge_model(expected, &answer.body),
         Some(pointer) => judge_model(expected, &unwrap(&answer.body, pointer)?),
+    }
+}
+
+/// Judges what an answer says of itself, where it says anything.
+fn judge_words(said: Said, is_json: bool, answer: &BackendAnswer) -> Result<(), String> {
+    let header = answer.headers.get_all(said.header).iter();
+    let in_header = header.map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
+    let json = is_json.then(|| serde_json::from_slice::<Json>(&answer.body).ok()).flatten();
+    let in_field = json.and_then(|json| Some(json.pointer(said.field)?.as_str()?.to_owned()));
+    let mut words = in_header.chain(in_field);
+    match words.find(|word| word != said.word) {
+        None => Ok(()),
+        Some(word) => Err(format!("it says `{word}` of itself, and not `{}`", said.word)),
     }
 }
 
@@ -111,6 +127,22 @@ mod tests {
         assert!(judge(&any, &unframed).is_err() && judge(&any, &answer("anything")).is_ok());
         let unframed = BackendAnswer { is_framed: false, ..answer(glb()) };
         judge(&Expected::model(Format::Glb), &unframed).unwrap();
+    }
+
+    #[test]
+    fn what_an_answer_says_of_itself_counts_where_it_says_anything() {
+        let said = Said { header: "finish-reason", field: "/reason", word: "SUCCESS" };
+        let expected = Expected { said: Some(said), ..Expected::model(Format::Glb) };
+        judge(&expected, &answer(glb())).unwrap();
+        for (word, is_good) in [("SUCCESS", true), ("CONTENT_FILTERED", false)] {
+            let mut told = answer(glb());
+            told.headers.insert("finish-reason", HeaderValue::from_static(word));
+            assert_eq!(judge(&expected, &told).is_ok(), is_good, "{word}");
+            let pointer = Some("/model".to_owned());
+            let inside = Expected { model_field: pointer, ..expected.clone() };
+            let json = format!(r#"{{"model": "{}", "reason": "{word}"}}"#, encode(&glb()));
+            assert_eq!(judge(&inside, &answer(json)).is_ok(), is_good, "{word}");
+        }
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! One of the backends behind a queue, as the queue sees it: how much it does, and whether it is to be
-//! given more. Pure but for its breaker.
+//! given more. Pure but for its breaker, whose lock is taken under the queue's and holds nothing.
 
 use std::time::Duration;
 
 use meshmemo::{Breaker, Error, ErrorKind, Result};
+
+/// How long a backend that has declined work is left out at most, whatever it says.
+const DECLINES_MAX: Duration = Duration::from_secs(30);
 
 /// A backend, as the queue in front of it sees it.
 #[derive(Debug)]
@@ -13,7 +16,10 @@ pub(crate) struct Lane {
     /// When it was last given work, in the order of all such times.
     last_begun: u64,
     is_drained: bool,
-    is_reachable: bool,
+    /// Why it accepts no connection, if it does not.
+    trouble: Option<String>,
+    /// Until when it wants no more.
+    declines_until: Duration,
     breaker: Breaker,
     counts: LaneCounts,
 }
@@ -23,14 +29,14 @@ pub(crate) struct Lane {
 pub struct LaneCounts {
     /// Generations that ended well.
     pub done: u64,
-    /// Generations that failed for its sake, those included that it never got to know of.
+    /// Generations that failed for its sake.
     pub failed: u64,
     /// Generations that went on to another backend, as this one had not begun them.
     pub moved_on: u64,
 }
 
 /// How a backend stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneView {
     /// How many generations it works at.
     pub working: usize,
@@ -38,8 +44,8 @@ pub struct LaneView {
     pub concurrency: usize,
     /// Whether it is given no more.
     pub is_drained: bool,
-    /// Whether it accepted the last connection.
-    pub is_reachable: bool,
+    /// Why it accepts no connection, if it does not.
+    pub trouble: Option<String>,
     /// Whether it has failed so often in a row that others are preferred.
     pub is_breaker_open: bool,
     /// What has become of its work.
@@ -53,8 +59,8 @@ pub(crate) enum Verdict {
     Well,
     /// It has failed.
     Failed,
-    /// It accepts no connection.
-    Unreachable,
+    /// It wants no more for so long.
+    Declines(Duration),
     /// Nothing: what was wrong was the request, or its quota.
     Nothing,
 }
@@ -65,6 +71,7 @@ impl Verdict {
         match ended.as_ref().map_err(Error::kind) {
             Ok(_) => Self::Well,
             Err(ErrorKind::BackendFailed | ErrorKind::BackendTimeout) => Self::Failed,
+            Err(ErrorKind::Busy { retry_after }) => Self::Declines(retry_after),
             Err(_) => Self::Nothing,
         }
     }
@@ -77,7 +84,8 @@ impl Lane {
             working: 0,
             last_begun: 0,
             is_drained: false,
-            is_reachable: true,
+            trouble: None,
+            declines_until: Duration::ZERO,
             breaker: Breaker::default(),
             counts: LaneCounts::default(),
         }
@@ -94,14 +102,14 @@ impl Lane {
     }
 
     /// Returns whether nothing speaks against it.
-    pub(crate) fn is_well(&self) -> bool {
-        self.is_reachable && !self.breaker.is_open()
+    pub(crate) fn is_well(&self, now: Duration) -> bool {
+        self.trouble.is_none() && self.declines_until <= now && !self.breaker.is_open()
     }
 
     /// Returns whether it may be given work now; of one that has failed too often, a trial counts as
     /// begun then.
     pub(crate) fn admits(&self, now: Duration) -> bool {
-        self.is_reachable && self.breaker.admits(now)
+        self.trouble.is_none() && self.declines_until <= now && self.breaker.admits(now)
     }
 
     /// Orders lanes: the least busy one first, and of those the one that was given work least recently.
@@ -118,28 +126,27 @@ impl Lane {
         self.working -= 1;
     }
 
-    /// Learns from a piece of work.
+    /// Learns from a piece of work that it was given.
     pub(crate) fn report(&mut self, verdict: Verdict, now: Duration) {
         match verdict {
             Verdict::Well => {
                 self.counts.done += 1;
-                self.is_reachable = true;
+                self.declines_until = Duration::ZERO;
                 self.breaker.report(true, now);
             }
-            Verdict::Failed => {
-                self.counts.failed += 1;
-                self.is_reachable = true;
-                self.breaker.report(false, now);
-            }
-            Verdict::Unreachable => {
-                self.counts.failed += 1;
-                self.is_reachable = false;
-            }
+            Verdict::Failed => self.breaker.report(false, now),
+            Verdict::Declines(pause) => self.declines_until = now + pause.min(DECLINES_MAX),
             Verdict::Nothing => {}
         }
     }
 
-    pub(crate) fn note_moved_on(&mut self) {
+    /// Counts a piece of work that has failed here, and went on nowhere.
+    pub(crate) fn count_failed(&mut self) {
+        self.counts.failed += 1;
+    }
+
+    /// Counts a piece of work that went on elsewhere.
+    pub(crate) fn count_moved_on(&mut self) {
         self.counts.moved_on += 1;
     }
 
@@ -147,9 +154,11 @@ impl Lane {
         self.is_drained = is_drained;
     }
 
-    /// Notes whether it accepts connections; returns whether that is news.
-    pub(crate) fn set_reachable(&mut self, is_reachable: bool) -> bool {
-        std::mem::replace(&mut self.is_reachable, is_reachable) != is_reachable
+    /// Notes why it accepts no connection, or that it does; returns whether that is news.
+    pub(crate) fn set_trouble(&mut self, trouble: Option<String>) -> bool {
+        let is_news = self.trouble.is_some() != trouble.is_some();
+        self.trouble = trouble;
+        is_news
     }
 
     pub(crate) fn view(&self) -> LaneView {
@@ -157,7 +166,7 @@ impl Lane {
             working: self.working,
             concurrency: self.concurrency,
             is_drained: self.is_drained,
-            is_reachable: self.is_reachable,
+            trouble: self.trouble.clone(),
             is_breaker_open: self.breaker.is_open(),
             counts: self.counts,
         }

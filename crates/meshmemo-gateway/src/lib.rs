@@ -19,6 +19,8 @@ mod backends;
 mod remote;
 mod remote_generation;
 mod proxy;
+mod uploads;
+mod studio_jobs;
 mod jobs;
 mod job_id;
 mod answer;
@@ -34,21 +36,25 @@ mod quota;
 mod relief;
 
 pub use adapter::{
-    Adapter, Ask, Door, Expected, Keeping, Letter, Meaning, Owner, Reason, Reply, Report,
-    RequestHead, Unclear, credentials_of,
+    Adapter, Ask, Course, Door, Expected, Keeping, Letter, Manner, Meaning, Owner, Reason, Reply,
+    Report, RequestHead, Said, StudioDoor, Unclear, credentials_of,
 };
-pub use adapters::{ADAPTERS, GenericRoute, GenericRoutes, Unseeded, open};
+pub use adapters::{ADAPTERS, GenericRoute, GenericRoutes, Unseeded, open, orfeas};
 pub use alias::{Known, RequestDigest};
 pub use answer::BackendAnswer;
 pub use backends::{BackendView, Backends, BackendsOptions, TUNNELS_MAX};
 pub use gateway::{Gateway, Wanted};
-pub use headers::{Arrival, BACKEND_AUTHORIZATION, credentials, forward, remove_hop_by_hop};
+pub use headers::{
+    Arrival, BACKEND_AUTHORIZATION, credentials, forward, is_own_key, remove_hop_by_hop,
+};
 pub use job_id::Secret;
 pub use jobs::{Done, FoundJob, JobState, JobView, Jobs, RunningJob};
 pub use lane::{LaneCounts, LaneView};
-pub use proxy::pass_on;
-pub use queue::{Place, Queue};
+pub use proxy::{pass_on, send_on};
+pub use queue::{Place, Queue, QueueOptions};
 pub use quota::PlaceQuota;
 pub use relief::{Asked, Relief, ReliefGeneration, ReliefOptions};
 pub use remote::{Body, Remote, whole};
 pub use shown::Shown;
+pub use studio_jobs::StudioJobs;
+pub use uploads::{Upload, Uploads};

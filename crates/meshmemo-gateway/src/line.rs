@@ -74,7 +74,7 @@ impl<S> Line<S> {
             return Turn::Never;
         }
         open.sort_by_key(|(_, lane)| lane.load());
-        let has_well = open.iter().any(|(_, lane)| lane.is_well());
+        let has_well = open.iter().any(|(_, lane)| lane.is_well(now));
         let mut free = open.iter().filter(|(_, lane)| lane.is_free());
         let found = free.clone().find(|(_, lane)| lane.admits(now));
         let found = if has_well { found } else { found.or_else(|| free.next()) };
@@ -85,20 +85,28 @@ impl<S> Line<S> {
         Turn::Now(index)
     }
 
+    /// Returns whether somebody who came now would not have to wait.
+    pub(crate) fn has_room(&self, now: Duration) -> bool {
+        let in_use = || self.lanes.iter().filter(|lane| lane.is_in_use());
+        let has_well = in_use().any(|lane| lane.is_well(now));
+        in_use().any(|lane| lane.is_free() && (lane.is_well(now) || !has_well))
+    }
+
     /// Lets in who may work now, in the order of the line, and sends away who may nowhere.
     pub(crate) fn let_in(&mut self, now: Duration) -> Vec<(oneshot::Sender<S>, Turn)> {
         let numbers: Vec<u64> = self.waiting.keys().copied().collect();
-        let (mut called, mut is_full) = (Vec::new(), false);
+        let (mut called, mut must_wait) = (Vec::new(), false);
         for number in numbers {
             let Some(tried) = self.waiting.get(&number).map(|waiting| waiting.tried.clone()) else {
                 continue;
             };
             // Where one must wait who may work anywhere, all others like it must.
-            if is_full && tried.is_empty() {
+            if must_wait && tried.is_empty() {
                 continue;
             }
             match self.begin(&tried, now) {
-                Turn::Later => is_full |= tried.is_empty(),
+                Turn::Later if !self.lanes.iter().any(Lane::is_free) => break,
+                Turn::Later => must_wait |= tried.is_empty(),
                 turn => called.extend(self.leave(number).map(|it| (it, turn))),
             }
         }

@@ -69,6 +69,17 @@ pub async fn pass_on(
     Ok(response.map(boxed))
 }
 
+/// Sends on a request that is ready for it, and returns the answer.
+///
+/// # Errors
+/// As [`Remote::send`](crate::remote::Remote::send).
+pub async fn send_on(backends: &Backends, request: Request<Body>) -> Result<Response<Body>> {
+    let mut response = backends.first().send(request).await?;
+    *response.version_mut() = http::Version::HTTP_11;
+    remove_hop_by_hop(response.headers_mut());
+    Ok(response.map(boxed))
+}
+
 /// Returns whether a request asks for another protocol on this connection.
 fn wants_upgrade(request: &Request<Body>) -> bool {
     let connection = request.headers().get_all(header::CONNECTION).iter();

@@ -32,6 +32,17 @@ pub struct Queue {
     shared: Arc<Shared>,
 }
 
+/// How long a queue is, and what is behind it.
+#[derive(Debug, Clone, Copy)]
+pub struct QueueOptions {
+    /// How many backends there are.
+    pub backend_count: usize,
+    /// How many work at a time, at each of them.
+    pub concurrency: usize,
+    /// How many wait for their turn.
+    pub waiting_max: usize,
+}
+
 struct Shared {
     line: Mutex<Line<Seat>>,
     waiting_max: usize,
@@ -56,19 +67,9 @@ struct Seat {
 }
 
 impl Queue {
-    /// Makes a queue in front of one backend, that lets `concurrency` work at a time and `waiting_max`
-    /// wait.
-    pub fn new(concurrency: usize, waiting_max: usize, clock: Arc<dyn Clock>) -> Self {
-        Self::before(1, concurrency, waiting_max, clock)
-    }
-
-    /// Makes a queue in front of so many backends, that lets `concurrency` work at each of them.
-    pub(crate) fn before(
-        backend_count: usize,
-        concurrency: usize,
-        waiting_max: usize,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    /// Makes a queue.
+    pub fn new(options: QueueOptions, clock: Arc<dyn Clock>) -> Self {
+        let QueueOptions { backend_count, concurrency, waiting_max } = options;
         let lanes = (0..backend_count).map(|_| Lane::new(concurrency)).collect();
         let line = Mutex::new(Line::new(lanes));
         let last_work_ms = AtomicU64::new(0);
@@ -84,8 +85,8 @@ impl Queue {
         self.enter_within(None, |_| {}).await
     }
 
-    /// Waits for a turn on behalf of an audience, which is told how many are before it; leaves the
-    /// line when nobody waits any more.
+    /// Waits for a turn on behalf of an audience, which is told how many are before it, at any backend but
+    /// some; leaves the line when nobody waits any more.
     ///
     /// # Errors
     /// As [`enter_within`](Self::enter_within); `Cancelled` if the audience has left.
@@ -93,8 +94,9 @@ impl Queue {
         &self,
         audience: &Audience,
         quota: Option<&Arc<Places>>,
+        not_at: &[usize],
     ) -> Result<Place> {
-        let entering = pin!(self.enter_within(quota, self.teller(audience)));
+        let entering = pin!(self.enter_but(not_at, quota, self.teller(audience)));
         while_waited_for(audience, entering).await
     }
 
@@ -109,9 +111,18 @@ impl Queue {
         quota: Option<&Arc<Places>>,
         tell: impl Fn(u64),
     ) -> Result<Place> {
+        self.enter_but(&[], quota, tell).await
+    }
+
+    async fn enter_but(
+        &self,
+        not_at: &[usize],
+        quota: Option<&Arc<Places>>,
+        tell: impl Fn(u64),
+    ) -> Result<Place> {
         let taken = quota.map(|quota| quota.take().ok_or_else(|| self.over(quota))).transpose()?;
         let number = self.shared.lock().next_number();
-        let seat = self.shared.seat(number, &[], self.shared.waiting_max, tell).await?;
+        let seat = self.shared.seat(number, not_at, self.shared.waiting_max, tell).await?;
         Ok(Place { seat: Some(seat), number, _taken: taken })
     }
 
@@ -131,7 +142,7 @@ impl Queue {
         let tell = self.teller(audience);
         let moving = pin!(self.shared.seat(place.number, tried, usize::MAX, tell));
         let seat = while_waited_for(audience, moving).await?;
-        self.shared.lock().lanes[before].note_moved_on();
+        self.shared.lock().lanes[before].count_moved_on();
         Ok(Place { seat: Some(seat), ..place })
     }
 
@@ -159,9 +170,14 @@ impl Queue {
         self.shared.change(|line| line.lanes[lane].report(verdict, now));
     }
 
-    /// Notes whether a backend accepts connections; returns whether that is news.
-    pub(crate) fn set_reachable(&self, lane: usize, is_reachable: bool) -> bool {
-        self.shared.change(|line| line.lanes[lane].set_reachable(is_reachable))
+    /// Notes why a backend accepts no connection, or that it does; returns whether that is news.
+    pub(crate) fn set_trouble(&self, lane: usize, trouble: Option<String>) -> bool {
+        self.shared.change(|line| line.lanes[lane].set_trouble(trouble))
+    }
+
+    /// Counts a piece of work that has failed at a backend, and went on nowhere.
+    pub(crate) fn count_failed(&self, lane: usize) {
+        self.shared.lock().lanes[lane].count_failed();
     }
 
     /// Gives a backend no more work, or some again; what it works at goes on.
@@ -256,41 +272,66 @@ impl Shared {
         waiting_max: usize,
         tell: impl Fn(u64),
     ) -> Result<Seat> {
-        let mut standing = {
-            let mut line = self.lock();
-            match line.begin(tried, self.clock.now()) {
-                Turn::Now(lane) => return Ok(Seat { shared: Arc::clone(self), lane }),
-                Turn::Never => return Err(Self::drained()),
-                Turn::Later if line.waiting() >= waiting_max => {
-                    let error = self.full(&line);
-                    return Err(error);
-                }
-                Turn::Later => {}
+        match self.take_or_stand(number, tried, waiting_max)? {
+            Either::Left(seat) => Ok(seat),
+            Either::Right(mut standing) => {
+                tell(number);
+                (&mut standing.called).await.map_err(|_dropped| Self::drained())
             }
-            let (turn, called) = oneshot::channel();
-            line.stand(number, turn, tried);
-            Standing { shared: Arc::clone(self), number, called }
+        }
+    }
+
+    /// Takes a seat, or a place in the line for one. Who came before goes before, also where nobody has looked
+    /// since a backend was well again.
+    fn take_or_stand(
+        self: &Arc<Self>,
+        number: u64,
+        tried: &[usize],
+        waiting_max: usize,
+    ) -> Result<Either<Seat, Standing>> {
+        let (mut line, now) = (self.lock(), self.clock.now());
+        let called = line.let_in(now);
+        let taken = match line.begin(tried, now) {
+            Turn::Now(lane) => Ok(Either::Left(Seat { shared: Arc::clone(self), lane })),
+            Turn::Never => Err(Self::drained()),
+            Turn::Later if line.waiting() >= waiting_max => Err(self.full(&line)),
+            Turn::Later => {
+                let (turn, called) = oneshot::channel();
+                line.stand(number, turn, tried);
+                Ok(Either::Right(Standing { shared: Arc::clone(self), number, called }))
+            }
         };
-        tell(number);
-        (&mut standing.called).await.map_err(|_dropped| Self::drained())
+        drop(line);
+        self.call(called);
+        taken
+    }
+
+    /// Tells those whose turn it is, where nothing is locked.
+    fn call(self: &Arc<Self>, called: Vec<(oneshot::Sender<Seat>, Turn)>) {
+        for (waiting, turn) in called {
+            if let Turn::Now(lane) = turn {
+                // Who has left meanwhile gives it back.
+                drop(waiting.send(Seat { shared: Arc::clone(self), lane }));
+            }
+        }
     }
 
     fn check_room(&self) -> Result<()> {
         let line = self.lock();
-        let mut in_use = line.lanes.iter().filter(|lane| lane.is_in_use()).peekable();
-        if in_use.peek().is_none() {
+        if !line.lanes.iter().any(Lane::is_in_use) {
             return Err(Self::drained());
         }
         let is_full = line.waiting() >= self.waiting_max;
-        if is_full && !in_use.any(Lane::is_free) { Err(self.full(&line)) } else { Ok(()) }
+        if is_full && !line.has_room(self.clock.now()) { Err(self.full(&line)) } else { Ok(()) }
     }
 
     fn full(&self, line: &Line<Seat>) -> Error {
-        let lanes = line.lanes.iter().map(Lane::view);
-        let concurrency: usize = lanes.map(|lane| lane.concurrency).sum();
+        let in_use = || line.lanes.iter().filter(|lane| lane.is_in_use()).map(Lane::view);
+        let concurrency: usize = in_use().map(|lane| lane.concurrency).sum();
+        let working: usize = in_use().map(|lane| lane.working).sum();
         let retry_after = self.retry_after(self.waiting_max / concurrency.max(1));
         let message = format!(
-            "the backend is busy: {concurrency} generations are running and {} are waiting",
+            "the backend is busy: {working} generations are running and {} are waiting",
             line.waiting()
         );
         Error::new(ErrorKind::Busy { retry_after }, message)
@@ -337,7 +378,8 @@ mod tests {
     use super::*;
 
     fn queue(backends: usize, waiting_max: usize) -> Queue {
-        Queue::before(backends, 1, waiting_max, Arc::new(SystemClock::new()))
+        let options = QueueOptions { backend_count: backends, concurrency: 1, waiting_max };
+        Queue::new(options, Arc::new(SystemClock::new()))
     }
 
     #[tokio::test]
@@ -364,14 +406,14 @@ mod tests {
         let queue = queue(1, 3);
         let working = queue.enter().await.unwrap();
         let (first, second) = (Audience::of(1), Audience::of(1));
-        let mut first_waits = Box::pin(queue.enter_for(&first, None));
-        let mut second_waits = Box::pin(queue.enter_for(&second, None));
+        let mut first_waits = Box::pin(queue.enter_for(&first, None, &[]));
+        let mut second_waits = Box::pin(queue.enter_for(&second, None, &[]));
         assert!((&mut first_waits).now_or_never().is_none());
         assert!((&mut second_waits).now_or_never().is_none());
         assert_eq!(first.progress(), Progress::Queued { ahead: 0 });
         assert_eq!(second.progress(), Progress::Queued { ahead: 1 });
         let nobody = Audience::of(0);
-        let refused = queue.enter_for(&nobody, None).await.unwrap_err();
+        let refused = queue.enter_for(&nobody, None, &[]).await.unwrap_err();
         assert_eq!((refused.kind(), queue.depth()), (ErrorKind::Cancelled, 2));
         drop(first_waits);
         assert_eq!(second.progress(), Progress::Queued { ahead: 0 });
@@ -463,23 +505,28 @@ mod tests {
     #[tokio::test]
     async fn a_backend_in_trouble_is_left_out_while_there_are_others() {
         let queue = queue(2, 10);
-        for trouble in [Verdict::Unreachable, Verdict::Failed] {
-            for _ in 0..5 {
-                queue.report(0, trouble);
-            }
+        let unreachable = || Some("it is off".to_owned());
+        let troubles: [fn(&Queue); 3] = [
+            |queue| assert!(queue.set_trouble(0, Some("it is off".to_owned()))),
+            |queue| (0..5).for_each(|_| queue.report(0, Verdict::Failed)),
+            |queue| queue.report(0, Verdict::Declines(Duration::from_secs(30))),
+        ];
+        for trouble in troubles {
+            trouble(&queue);
             for _ in 0..3 {
                 assert_eq!(queue.enter().await.unwrap().lane(), 1);
             }
             let _working = queue.enter().await.unwrap();
             assert!(queue.enter().now_or_never().is_none(), "it waits for the one that is well");
+            queue.set_trouble(0, None);
             queue.report(0, Verdict::Well);
             assert_eq!(queue.enter().await.unwrap().lane(), 0);
         }
         // Where all are in trouble, they are tried.
-        queue.report(0, Verdict::Unreachable);
-        queue.report(1, Verdict::Unreachable);
+        queue.set_trouble(0, unreachable());
+        queue.set_trouble(1, unreachable());
         assert!(queue.enter().now_or_never().is_some());
-        assert!(queue.set_reachable(1, true) && !queue.set_reachable(1, true));
+        assert!(queue.set_trouble(1, None) && !queue.set_trouble(1, None));
         assert_eq!(queue.enter().await.unwrap().lane(), 1);
     }
 

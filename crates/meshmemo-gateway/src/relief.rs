@@ -18,7 +18,7 @@ use meshmemo_gen::{Format, Parameters, canonical, mesh, relief};
 use tokio::task::spawn_blocking;
 
 use crate::lane::Verdict;
-use crate::queue::{Place, Queue};
+use crate::queue::{Place, Queue, QueueOptions};
 use crate::quota::PlaceQuota;
 
 /// How the embedded backend is run.
@@ -49,14 +49,10 @@ impl Relief {
         clock: Arc<dyn Clock>,
         observer: impl Fn(Duration) + Send + Sync + 'static,
     ) -> Self {
-        let queue = || Queue::new(options.concurrency, options.queue, Arc::clone(&clock));
-        Self {
-            queue: queue(),
-            derivations: queue(),
-            timeout: options.timeout,
-            clock,
-            observer: Box::new(observer),
-        }
+        let ReliefOptions { concurrency, queue: waiting_max, timeout } = options;
+        let line = QueueOptions { backend_count: 1, concurrency, waiting_max };
+        let queue = || Queue::new(line, Arc::clone(&clock));
+        Self { queue: queue(), derivations: queue(), timeout, clock, observer: Box::new(observer) }
     }
 
     /// Returns the line in front of the generator.
@@ -67,11 +63,15 @@ impl Relief {
     async fn generate(&self, work: &ReliefGeneration, audience: &Audience) -> Result<Generated> {
         let asked_at = self.clock.now();
         let quota = work.quota.as_ref().map(|quota| &quota.generations);
-        let place = self.queue.enter_for(audience, quota).await?;
+        let place = self.queue.enter_for(audience, quota, &[]).await?;
         let begun_at = self.clock.now();
         let lane = place.lane();
         let made = self.make(work, place, audience).await;
-        self.queue.report(lane, Verdict::of(&made));
+        let verdict = Verdict::of(&made);
+        self.queue.report(lane, verdict);
+        if verdict == Verdict::Failed {
+            self.queue.count_failed(lane);
+        }
         let body = made?;
         let cost = self.clock.now().saturating_sub(begun_at);
         self.queue.note_work(cost);

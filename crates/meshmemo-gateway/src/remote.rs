@@ -72,11 +72,6 @@ impl Remote {
         Ok(Self { url, timeout, client, fresh })
     }
 
-    /// Returns its address.
-    pub fn url(&self) -> &Uri {
-        &self.url
-    }
-
     /// Returns its address, as people write it.
     pub fn name(&self) -> String {
         self.url.to_string().trim_end_matches('/').to_owned()
@@ -236,12 +231,13 @@ fn outwait<T: Send + 'static>(
 }
 
 /// Says why a backend has provably done nothing of a piece of work that ended in this error, if so: it
-/// was never sent, or the backend has declined it (RFC 9110, 15.6.4; RFC 6585, 4).
+/// was never sent, or the backend has declined it and says when to come back (RFC 9110, 15.6.4; RFC 6585,
+/// 4). A bare 503 may also be the end of work that went wrong.
 pub(crate) fn untouched(error: &Error) -> Option<&'static str> {
     if let Some(answer) = BackendAnswer::of_error(error) {
         return match answer.status.as_u16() {
-            503 => Some("it answered 503"),
             429 => Some("it answered 429"),
+            503 if answer.headers.contains_key(header::RETRY_AFTER) => Some("it answered 503"),
             _ => None,
         };
     }

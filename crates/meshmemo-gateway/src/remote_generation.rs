@@ -8,11 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use meshmemo::{Audience, Derived, Error, ErrorKind, Generated, Generation, Result, Variants};
+use meshmemo::{Audience, Derived, Error, ErrorKind, Generated, Generation, Key, Result, Variants};
 use meshmemo_gen::Format;
 use tokio::task::spawn_blocking;
 
-use crate::adapter::{Expected, Keeping, Letter, Meaning, Reason};
+use crate::adapter::{Course, Expected, Keeping, Letter, Meaning, Reason};
+use crate::adapters::orfeas::{Work, carry_out, is_forgotten};
 use crate::answer::BackendAnswer;
 use crate::backends::Backends;
 use crate::headers::{kept, whole_head};
@@ -26,6 +27,8 @@ use crate::remote::untouched;
 pub(crate) struct RemoteGeneration {
     pub(crate) backends: Arc<Backends>,
     pub(crate) letter: Letter,
+    pub(crate) course: Course,
+    pub(crate) key: Key,
     pub(crate) meaning: Arc<Meaning>,
     pub(crate) quota: Option<Arc<PlaceQuota>>,
 }
@@ -34,20 +37,28 @@ impl RemoteGeneration {
     async fn work(&self, audience: &Audience) -> Result<Generated> {
         let clock = self.backends.clock();
         let asked_at = clock.now();
-        let quota = self.quota.as_ref().map(|quota| &quota.generations);
-        let mut place = self.backends.queue().enter_for(audience, quota).await?;
+        let mut begun = self.left_by_the_process_before();
+        let not_at = begun.as_ref().map_or_else(Vec::new, |(index, _)| self.backends.but(*index));
+        let mut place = self.enter(audience, &not_at).await?;
         let mut tried = Vec::new();
         loop {
             let index = place.lane();
             audience.tell_working(0.0, "generate");
             let begun_at = clock.now();
             let mut held = Some(place);
-            let answered = self.ask(index, &mut held).await;
-            let cost = clock.now().saturating_sub(begun_at);
-            if self.meaning.keeping != Keeping::PassedThrough(Reason::NotUnderstood) {
-                // What is wrong with a request that nobody understands is not the server's fault.
-                self.backends.learn(index, &answered);
+            let job = begun.take().map(|(_, job)| job);
+            let is_gone_on_with = job.is_some();
+            let answered = self.ask(index, &mut held, (audience, job)).await;
+            if is_gone_on_with && answered.as_ref().is_err_and(is_forgotten) {
+                tracing::warn!(key = %self.key, "the studio has forgotten its job: it is done anew");
+                drop(held);
+                place = self.enter(audience, &[]).await?;
+                continue;
             }
+            let cost = clock.now().saturating_sub(begun_at);
+            let is_understood =
+                self.meaning.keeping != Keeping::PassedThrough(Reason::NotUnderstood);
+            self.backends.learn(index, &answered, is_understood);
             let error = match answered {
                 Ok(answer) => {
                     self.backends.note_generation(cost);
@@ -57,15 +68,48 @@ impl RemoteGeneration {
                 Err(error) => error,
             };
             tried.push(index);
-            place = self.move_on(error, held, &tried, audience).await?;
+            place = match self.move_on(error, held, &tried, audience).await {
+                Ok(place) => place,
+                Err(error) => {
+                    if matches!(error.kind(), ErrorKind::BackendFailed | ErrorKind::BackendTimeout)
+                    {
+                        self.backends.queue().count_failed(index);
+                    }
+                    return Err(error);
+                }
+            };
         }
     }
 
+    async fn enter(&self, audience: &Audience, not_at: &[usize]) -> Result<Place> {
+        let quota = self.quota.as_ref().map(|quota| &quota.generations);
+        self.backends.queue().enter_for(audience, quota, not_at).await
+    }
+
+    /// Returns at which server a process before has begun this very work, and under which name.
+    fn left_by_the_process_before(&self) -> Option<(usize, String)> {
+        let left = self.backends.studio_jobs().take_left(&self.key)?;
+        let index = self.backends.find(&left.backend)?;
+        let is_in_use = self.backends.queue().lanes().get(index).is_some_and(|it| !it.is_drained);
+        is_in_use.then_some((index, left.job))
+    }
+
     /// Has a server answer; the place is given back when it has.
-    async fn ask(&self, index: usize, place: &mut Option<Place>) -> Result<BackendAnswer> {
+    async fn ask(
+        &self,
+        index: usize,
+        place: &mut Option<Place>,
+        (audience, begun): (&Audience, Option<String>),
+    ) -> Result<BackendAnswer> {
         let remote = Arc::clone(self.backends.remote(index));
         let (asked, letter) = (Arc::clone(&remote), self.letter.clone());
-        let answering = async move { asked.exchange(letter).await };
+        let answering = match self.course {
+            Course::Exchange => async move { asked.exchange(letter).await }.boxed(),
+            Course::Studio => {
+                let (audience, jobs) = (audience.clone(), Arc::clone(self.backends.studio_jobs()));
+                carry_out(asked, Work { letter, key: self.key, audience, begun, jobs }).boxed()
+            }
+        };
         let answer = remote.within_time(answering, place).await?;
         if answer.status.is_success() {
             drop(place.take());

@@ -13,6 +13,15 @@ pub enum ImageType {
 }
 
 impl ImageType {
+    /// Returns the name, as Pillow writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
+            Self::Webp => "WEBP",
+        }
+    }
+
     /// Returns the media type.
     pub const fn media_type(self) -> &'static str {
         match self {

@@ -22,10 +22,12 @@
 mod format;
 mod parameters;
 mod image_type;
+mod image_head;
 pub mod canonical;
 pub mod relief;
 pub mod mesh;
 
 pub use format::Format;
+pub use image_head::{ImageHead, image_head};
 pub use image_type::{ImageType, image_type};
 pub use parameters::{FieldError, Parameters};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use meshmemo::{Freshness, Request};
 use meshmemo_gateway::{
-    Ask, Asked, BackendView, Gateway, PlaceQuota, Queue, Relief, ReliefGeneration, Shown, Wanted,
+    Ask, Asked, BackendView, Course, Gateway, PlaceQuota, Queue, Relief, ReliefGeneration, Shown,
+    Wanted,
 };
 use meshmemo_gen::{FieldError, Format};
 
@@ -71,7 +72,7 @@ impl Backend {
     pub fn views(&self) -> Vec<BackendView> {
         match self {
             Self::Relief(relief, _) => {
-                let view = |lane| BackendView { url: RELIEF.to_owned(), lane, trouble: None };
+                let view = |lane| BackendView { url: RELIEF.to_owned(), lane };
                 relief.queue().lanes().into_iter().map(view).collect()
             }
             Self::Remote(gateway) => gateway.backends().views(),
@@ -90,8 +91,13 @@ impl Backend {
     pub fn adapter_name(&self) -> &'static str {
         match self {
             Self::Relief(..) => "native",
-            Self::Remote(gateway) => gateway.adapter().name(),
+            Self::Remote(gateway) => gateway.adapter().manner().name,
         }
+    }
+
+    /// Returns whether clients upload photos before they order models of them.
+    pub fn takes_uploads(&self) -> bool {
+        self.gateway().is_some_and(|gateway| gateway.adapter().manner().course == Course::Studio)
     }
 
     /// Returns the adapter in front of a server.

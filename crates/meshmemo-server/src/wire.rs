@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use meshmemo::{Clock, Limits, ResultCache, SystemClock, Tier, Writing};
 use meshmemo_gateway::{
-    Backends, BackendsOptions, Gateway, Jobs, Relief, ReliefOptions, Secret, open,
+    Backends, BackendsOptions, Gateway, Jobs, Relief, ReliefOptions, Secret, StudioJobs, Uploads,
+    open,
 };
 use meshmemo_tiers::{Disk, DiskOptions, OpenError};
 use tokio::sync::Semaphore;
@@ -98,7 +99,9 @@ pub fn backend(config: &Config, parts: &Parts) -> anyhow::Result<Backend> {
             let RemoteConfig { urls, adapter, routes, unseeded, .. } = &**remote;
             let options = BackendsOptions { urls: urls.clone(), concurrency, queue, timeout };
             tls::install_provider();
-            let backends = Backends::new(options, clock, observer)?;
+            let studio_jobs = own_directory(config, parts).map(|it| it.join("jobs/studio"));
+            let studio_jobs = StudioJobs::open(studio_jobs);
+            let backends = Backends::new(options, studio_jobs, clock, observer)?;
             let adapter = open(adapter, *unseeded, routes).expect("the configuration was checked");
             Backend::Remote(Arc::new(Gateway::new(
                 adapter,
@@ -135,12 +138,15 @@ pub fn state(config: Config, address: SocketAddr, parts: Parts) -> anyhow::Resul
     let secret = secret(&config, &parts)?;
     let directory = own_directory(&config, &parts);
     let journal = directory.map(|directory| directory.join("jobs"));
+    let kept_uploads = directory.filter(|_| backend.takes_uploads()).map(|it| it.join("uploads"));
+    let kept_uploads = Arc::new(Uploads::open(kept_uploads));
     let jobs = Jobs::open(journal.as_deref(), secret, Arc::clone(&parts.clock));
     let observed = (config.cache == CacheUse::Observe).then(|| Observed::new(&config));
     let Parts { clock, tasks, metrics, disk } = parts;
     Ok(Arc::new(State {
         cache,
         backend,
+        kept_uploads,
         jobs,
         secret,
         observed,

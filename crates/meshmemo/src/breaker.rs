@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::limits::{BREAKER_FAILURES, BREAKER_PAUSE};
 use crate::sync::Mutex;
 
-/// Opens after five failures in a row; then it lets one call through every five seconds, and the first
-/// success closes it.
+/// Opens after so many failures in a row as [`FAILURES`](Self::FAILURES) says; then it lets one call
+/// through after each [`PAUSE`](Self::PAUSE), and the first success closes it.
 #[derive(Debug, Default)]
 pub struct Breaker {
     state: Mutex<State>,
@@ -19,6 +19,11 @@ struct State {
 }
 
 impl Breaker {
+    /// How many failures in a row open it.
+    pub const FAILURES: u32 = BREAKER_FAILURES;
+    /// How long it keeps calls away before it lets one try.
+    pub const PAUSE: Duration = BREAKER_PAUSE;
+
     /// Returns whether a call may go through at a monotonic time.
     pub fn admits(&self, now: Duration) -> bool {
         let mut state = self.state.lock();

@@ -50,9 +50,11 @@ impl DigestIndex {
         }
     }
 
-    /// Returns one of the keys of entries with these bytes.
-    pub fn first(&self, digest: &Digest, scope: &Scope) -> Option<Key> {
-        let of = |digests: &HashMap<Digest, Vec<Key>>| digests.get(digest)?.first().copied();
+    /// Returns one of the keys of entries with these bytes, but none of these.
+    pub fn first(&self, digest: &Digest, scope: &Scope, but: &[Key]) -> Option<Key> {
+        let of = |digests: &HashMap<Digest, Vec<Key>>| {
+            digests.get(digest)?.iter().find(|key| !but.contains(key)).copied()
+        };
         match scope {
             Scope::All => self.namespaces.values().find_map(of),
             Scope::Namespace(name) => self.namespaces.get(name).and_then(of),
@@ -83,8 +85,9 @@ mod tests {
         assert_eq!(index.keys(&digest, &Scope::Namespace(Arc::clone(&own))), [key]);
         assert_eq!(index.keys(&digest, &Scope::All), [key]);
         assert_eq!(index.keys(&digest, &Scope::Namespace(Arc::clone(&other))), []);
-        assert_eq!(index.first(&digest, &Scope::All), Some(key));
-        assert_eq!(index.first(&digest, &Scope::Namespace(other)), None);
+        assert_eq!(index.first(&digest, &Scope::All, &[]), Some(key));
+        assert_eq!(index.first(&digest, &Scope::All, &[key]), None);
+        assert_eq!(index.first(&digest, &Scope::Namespace(other), &[]), None);
         index.remove("other", &digest, &key);
         assert_eq!(index.count(), 1, "and forgets none of them");
         index.remove("own", &digest, &key);

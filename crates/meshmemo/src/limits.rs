@@ -70,3 +70,6 @@ pub(crate) const BREAKER_FAILURES: u32 = 5;
 
 /// How long an open breaker keeps requests away from its tier before it lets one try.
 pub(crate) const BREAKER_PAUSE: Duration = Duration::from_secs(5);
+
+/// How many entries of a tier with the same bytes are looked at for one that is meant.
+pub(crate) const SAME_BYTES_MAX: usize = 64;

@@ -27,14 +27,14 @@ use crate::backend::{Freshness, Request};
 use crate::cache::{Cache, Removed};
 use crate::clock::Clock;
 use crate::digest_index::DigestIndex;
-use crate::entry::{Entry, Stored};
+use crate::entry::{Entry, Meta, Stored};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flight::{Flights, Follower, Joined, Landing};
 use crate::guarded_tier::GuardedTier;
 use crate::key::{Digest, Key};
 use crate::leader::Leader;
 use crate::lease::Lease;
-use crate::limits::{Limits, REFUSALS_MAX, TAKEOVERS_MAX};
+use crate::limits::{Limits, REFUSALS_MAX, SAME_BYTES_MAX, TAKEOVERS_MAX};
 use crate::outcome::{Outcome, Served, Timings};
 use crate::published::{Published, Role};
 use crate::result_stats::{Counters, RequestStats};
@@ -95,18 +95,36 @@ impl ResultCache {
 
     /// Looks a model of a scope up by the digest of its bytes, and generates nothing.
     pub async fn find(&self, digest: Digest, scope: &Scope) -> Option<Arc<dyn Stored>> {
+        self.find_where(digest, scope, |_| true).await
+    }
+
+    /// Looks a model of a scope up by the digest of its bytes, of which an entry must meet a condition;
+    /// generates nothing. Of several in a lower tier with the same bytes, a bounded number is looked at.
+    pub async fn find_where(
+        &self,
+        digest: Digest,
+        scope: &Scope,
+        is_meant: impl Fn(&Meta) -> bool + Send,
+    ) -> Option<Arc<dyn Stored>> {
         let keys = self.inner.digests.lock().keys(&digest, scope);
         for key in keys {
             if let Some(entry) = self.look_in_memory(&key)
                 && entry.meta().digest == digest
+                && is_meant(entry.meta())
             {
                 return Some(entry);
             }
         }
         for tier in &self.inner.tiers {
-            if let Ok(stored) = tier.open(Address::Digest(digest, scope.clone())).await {
-                tier.count_hit();
-                return Some(stored);
+            let mut passed_over = Vec::new();
+            while passed_over.len() < SAME_BYTES_MAX {
+                let address = Address::Digest(digest, scope.clone(), passed_over.clone());
+                let Ok(stored) = tier.open(address).await else { break };
+                if is_meant(stored.meta()) {
+                    tier.count_hit();
+                    return Some(stored);
+                }
+                passed_over.push(stored.meta().key);
             }
         }
         None

@@ -51,8 +51,9 @@ pub trait Tier: Debug + Send + Sync {
 pub enum Address {
     /// By its key.
     Key(Key),
-    /// By the digest of its bytes; any entry of the scope with these bytes will do.
-    Digest(Digest, Scope),
+    /// By the digest of its bytes; any entry of the scope with these bytes will do, but those with these
+    /// keys.
+    Digest(Digest, Scope, Vec<Key>),
 }
 
 /// What a look-up found.

@@ -12,11 +12,10 @@ import base64
 import json
 import sys
 import time
-import urllib.error
-import urllib.request
-import uuid
 from pathlib import Path
 from typing import Any
+
+import requests
 
 POLL_PAUSE_SECONDS = 0.05
 # What the studio says of a job that has ended.
@@ -28,62 +27,56 @@ class Studio:
 
     def __init__(self, url: str) -> None:
         self.api = f"{url.rstrip('/')}/api"
+        self.session = requests.Session()
         # The server is on the same host: no proxy of the environment is to come between.
-        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-    def fetch(
-        self, request: str | urllib.request.Request
-    ) -> tuple[dict[str, str], bytes]:
-        """Sends a request, and returns the headers and the body of the answer."""
-        with self.opener.open(request) as response:
-            status: int = response.status
-            headers = {name.lower(): value for name, value in response.getheaders()}
-            content: bytes = response.read()
-        if status != 200:
-            raise SystemExit(f"Unexpected answer: {status}")
-        return headers, content
+        self.session.trust_env = False
 
     def upload(self, image: Path) -> dict[str, Any]:
         """Uploads an image, and returns the answer."""
-        boundary = uuid.uuid4().hex
-        head = (
-            f"--{boundary}\r\n"
-            f'Content-Disposition: form-data; name="image"; filename="{image.name}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
-        )
-        form = head.encode() + image.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
-        request = urllib.request.Request(f"{self.api}/upload-image", data=form)
-        request.add_header("Content-Type", f"multipart/form-data; boundary={boundary}")
-        return read_object(self.fetch(request)[1])
+        with image.open("rb") as file:
+            answer = self.session.post(
+                f"{self.api}/upload-image", files={"image": file}
+            )
+        return object_of(answer)
 
     def generate(self, job: str, kind: str, quality: int) -> dict[str, Any]:
         """Has a job begun, and returns the answer."""
-        fields = {
+        fields: dict[str, Any] = {
             "job_id": job,
             "format": kind,
             "dimensions": {"width": 100, "height": 100, "depth": 20},
             "quality": quality,
         }
-        request = urllib.request.Request(
-            f"{self.api}/generate-3d",
-            data=json.dumps(fields).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        return read_object(self.fetch(request)[1])
+        return object_of(self.session.post(f"{self.api}/generate-3d", json=fields))
 
     def end_of(self, job: str) -> list[dict[str, Any]]:
         """Asks until a job has ended, and returns all answers."""
-        said = [read_object(self.fetch(f"{self.api}/job-status/{job}")[1])]
+        said = [self.status(job)]
         while said[-1]["status"] not in ENDS:
             time.sleep(POLL_PAUSE_SECONDS)
-            said.append(read_object(self.fetch(f"{self.api}/job-status/{job}")[1]))
+            said.append(self.status(job))
         return said
 
+    def status(self, job: str) -> dict[str, Any]:
+        """Asks how a job stands."""
+        return object_of(self.session.get(f"{self.api}/job-status/{job}"))
 
-def read_object(content: bytes) -> dict[str, Any]:
-    """Reads a JSON object."""
-    answer: dict[str, Any] = json.loads(content)
+    def download(self, how: str, job: str, name: str) -> requests.Response:
+        """Asks for the file of a job."""
+        return checked(self.session.get(f"{self.api}/{how}/{job}/{name}"))
+
+
+def checked(answer: requests.Response) -> requests.Response:
+    """Ends the program unless an answer is a 200."""
+    if answer.status_code != 200:
+        raise SystemExit(f"Generation failed: {answer.status_code} {answer.text}")
     return answer
+
+
+def object_of(answer: requests.Response) -> dict[str, Any]:
+    """Returns the JSON object of an answer."""
+    said: dict[str, Any] = checked(answer).json()
+    return said
 
 
 def make(studio: Studio, options: argparse.Namespace) -> dict[str, Any]:
@@ -95,8 +88,10 @@ def make(studio: Studio, options: argparse.Namespace) -> dict[str, Any]:
     if said[-1]["status"] != "completed":
         raise SystemExit(f"Generation failed: {said[-1].get('error', said[-1])}")
     name: str = said[-1]["output_file"]
-    headers, model = studio.fetch(f"{studio.api}/download/{job}/{name}")
-    wrapped = read_object(studio.fetch(f"{studio.api}/download-base64/{job}/{name}")[1])
+    downloaded = studio.download("download", job, name)
+    headers = {name.lower(): value for name, value in downloaded.headers.items()}
+    model = downloaded.content
+    wrapped = object_of(studio.download("download-base64", job, name))
     if base64.b64decode(wrapped.pop("data")) != model:
         raise SystemExit("The two downloads differ")
     options.output.write_bytes(model)
@@ -119,13 +114,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--format", default="glb", choices=("stl", "obj", "glb", "ply"))
     parser.add_argument("--quality", type=int, default=7)
     options = parser.parse_args(arguments)
-    try:
-        answers = make(Studio(options.url), options)
-    except urllib.error.HTTPError as error:
-        text = error.read().decode(errors="replace")
-        print(f"Generation failed: {error.code} {text}", file=sys.stderr)
-        return 1
-    print(json.dumps(answers))
+    print(json.dumps(make(Studio(options.url), options)))
     return 0
 
 

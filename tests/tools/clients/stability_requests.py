@@ -11,53 +11,36 @@ import argparse
 import base64
 import json
 import sys
-import urllib.error
-import urllib.request
-import uuid
 from pathlib import Path
 from typing import Any
 
-
-def form(boundary: str, image: Path, fields: list[str]) -> bytes:
-    """Writes a form of an image and of fields like `seed=1`."""
-    head = (
-        f"--{boundary}\r\n"
-        f'Content-Disposition: form-data; name="image"; filename="{image.name}"\r\n'
-        "Content-Type: application/octet-stream\r\n\r\n"
-    )
-    parts = [head.encode() + image.read_bytes()]
-    for field in fields:
-        name, _, value = field.partition("=")
-        part = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}'
-        parts.append(part.encode())
-    return b"\r\n".join([*parts, f"--{boundary}--\r\n".encode()])
+import requests
 
 
-def generate(options: argparse.Namespace) -> tuple[dict[str, Any], bytes]:
-    """Sends the form, and returns what was answered, and the model."""
-    boundary = uuid.uuid4().hex
-    request = urllib.request.Request(
-        f"{options.url.rstrip('/')}/v2beta/3d/{options.engine}",
-        data=form(boundary, options.image, options.field),
-        headers={
-            "Authorization": f"Bearer {options.key}",
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
-        },
-    )
+def generate(options: argparse.Namespace) -> requests.Response:
+    """Sends the form, and returns the answer."""
+    headers = {"Authorization": f"Bearer {options.key}"}
     if options.json:
-        request.add_header("Accept", "application/json")
-    # The server is on the same host: no proxy of the environment is to come between.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request) as response:
-        status: int = response.status
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        content: bytes = response.read()
-    if status != 200:
-        raise SystemExit(f"Generation failed: {status}")
-    if options.json:
-        wrapped: dict[str, str] = json.loads(content)
-        content = base64.b64decode(wrapped["model"])
-    return {"status": status, "headers": headers, "bytes": len(content)}, content
+        headers["Accept"] = "application/json"
+    parts = [field.partition("=") for field in options.field]
+    fields = [(name, value) for name, _, value in parts]
+    with requests.Session() as session, options.image.open("rb") as image:
+        # The server is on the same host: no proxy of the environment is to come between.
+        session.trust_env = False
+        return session.post(
+            f"{options.url.rstrip('/')}/v2beta/3d/{options.engine}",
+            headers=headers,
+            files={"image": image},
+            data=fields,
+        )
+
+
+def model_of(answer: requests.Response) -> bytes:
+    """Returns the model, which may have JSON around it."""
+    if answer.headers["Content-Type"] != "application/json":
+        return answer.content
+    wrapped: dict[str, str] = answer.json()
+    return base64.b64decode(wrapped["model"])
 
 
 def main(arguments: list[str]) -> int:
@@ -77,14 +60,15 @@ def main(arguments: list[str]) -> int:
         "--json", action="store_true", help="ask for JSON around the model"
     )
     options = parser.parse_args(arguments)
-    try:
-        answer, model = generate(options)
-    except urllib.error.HTTPError as error:
-        text = error.read().decode(errors="replace")
-        print(f"Generation failed: {error.code} {text}", file=sys.stderr)
+    answer = generate(options)
+    if answer.status_code != 200:
+        print(f"Generation failed: {answer.status_code} {answer.text}", file=sys.stderr)
         return 1
+    model = model_of(answer)
     options.output.write_bytes(model)
-    print(json.dumps(answer))
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    said: dict[str, Any] = {"status": 200, "headers": headers, "bytes": len(model)}
+    print(json.dumps(said))
     return 0
 
 

@@ -114,20 +114,30 @@ fn check_part(headers: &HeaderMap) -> Result<(), Unclear> {
     let rest = disposition.strip_prefix("form-data; name=\"").ok_or_else(unclear)?;
     let (name, rest) = rest.split_once('"').ok_or_else(unclear)?;
     let file_name = match rest {
-        "" => "",
+        "" => None,
         rest => {
             let rest = rest.strip_prefix("; filename=\"").ok_or_else(unclear)?;
-            rest.strip_suffix('"').ok_or_else(unclear)?
+            Some(rest.strip_suffix('"').ok_or_else(unclear)?)
         }
     };
     let is_plain = |text: &str| !text.contains(['"', '\\', '%', '\r', '\n']);
     let media_type = headers.get(header::CONTENT_TYPE).map(|it| it.to_str().unwrap_or("charset"));
     let has_charset = media_type.is_some_and(|it| it.to_ascii_lowercase().contains("charset"));
-    if is_plain(name) && is_plain(file_name) && !has_charset { Ok(()) } else { Err(unclear()) }
+    // To some servers a part is a file by its type alone, and to some none is without a name.
+    let is_one_thing = match file_name {
+        None => media_type.is_none_or(|it| it.eq_ignore_ascii_case("text/plain")),
+        Some(name) => !name.is_empty(),
+    };
+    let is_clear = is_plain(name) && file_name.is_none_or(is_plain) && !has_charset;
+    if is_clear && is_one_thing { Ok(()) } else { Err(unclear()) }
 }
 
 /// Writes a form with a photo and other fields; returns its media type and its bytes.
-pub(super) fn write(image: &str, photo: &[u8], fields: &Map<String, Json>) -> (String, Bytes) {
+pub(super) fn write(
+    (image, file_name): (&str, &str),
+    photo: &[u8],
+    fields: &Map<String, Json>,
+) -> (String, Bytes) {
     // A digest of the photo does not stand in the photo.
     let boundary = format!("meshmemo-{}", meshmemo::Digest::of(photo));
     let mut body = Vec::with_capacity(photo.len() + 1024);
@@ -139,7 +149,7 @@ pub(super) fn write(image: &str, photo: &[u8], fields: &Map<String, Json>) -> (S
         body.extend_from_slice(part.as_bytes());
     }
     let head = format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"{image}\"; filename=\"image\"\r\n\
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"{image}\"; filename=\"{file_name}\"\r\n\
          Content-Type: application/octet-stream\r\n\r\n"
     );
     body.extend_from_slice(head.as_bytes());

@@ -16,7 +16,8 @@ use super::Unseeded;
 use super::fields::{kept_name, text, value};
 use super::form::{self, Form};
 use crate::adapter::{
-    Adapter, Ask, Door, Keeping, Letter, Meaning, Reason, Reply, Report, RequestHead, Unclear,
+    Adapter, Ask, Door, Keeping, Letter, Manner, Meaning, Reason, Reply, Report, RequestHead,
+    Unclear,
 };
 use crate::base64_text::encode;
 use draft::Draft;
@@ -30,15 +31,14 @@ const NAME: &str = "generic";
 pub(super) struct Generic {
     routes: GenericRoutes,
     unseeded: Unseeded,
-    /// Those of all routes.
-    keyed_headers: Vec<String>,
+    manner: Manner,
 }
 
 impl Generic {
     pub(super) fn new(routes: GenericRoutes, unseeded: Unseeded) -> Self {
         let named = routes.0.iter().flat_map(|route| route.keyed_headers.clone());
-        let keyed_headers = named.collect();
-        Self { routes, unseeded, keyed_headers }
+        let manner = Manner { keyed_headers: named.collect(), ..Manner::plain(NAME) };
+        Self { routes, unseeded, manner }
     }
 
     fn route(&self, method: &Method, path: &str) -> Option<&GenericRoute> {
@@ -47,8 +47,8 @@ impl Generic {
 }
 
 impl Adapter for Generic {
-    fn name(&self) -> &'static str {
-        NAME
+    fn manner(&self) -> &Manner {
+        &self.manner
     }
 
     fn recognise<'a>(&self, method: &Method, path: &'a str) -> Door<'a> {
@@ -102,7 +102,7 @@ impl Adapter for Generic {
                 more.insert(route.images[0].clone(), Json::from(encode(&ask.photo)));
                 ("application/json".to_owned(), Json::from(more).to_string().into())
             }
-            BodyKind::Multipart => form::write(&route.images[0], &ask.photo, &more),
+            BodyKind::Multipart => form::write((&route.images[0], "image"), &ask.photo, &more),
         };
         let content_type = HeaderValue::from_str(&content_type).expect("it is letters and digits");
         let head = RequestHead {
@@ -114,16 +114,8 @@ impl Adapter for Generic {
         Ok(Letter { head, body })
     }
 
-    fn keyed_headers(&self) -> &[String] {
-        &self.keyed_headers
-    }
-
     fn report(&self, _report: &Report) -> Option<Reply> {
         None
-    }
-
-    fn lets_any_page_read(&self) -> bool {
-        false
     }
 }
 

@@ -6,11 +6,18 @@ use meshmemo_gen::{FieldError, Format};
 use serde_json::{Map, Value as Json, json};
 
 use super::fields::Fields;
-use crate::adapter::{Ask, Door, Keeping, Letter, Reason, Reply, Report, RequestHead, Unclear};
+use crate::adapter::{
+    Ask, Door, Keeping, Letter, Manner, Reason, Reply, Report, RequestHead, Unclear,
+};
 use crate::base64_text::{decode, encode, unescape};
 
 /// Bytes of a format's name.
 const FORMAT_MAX_BYTES: usize = 16;
+
+/// Says what holds of all requests of these servers.
+pub(super) fn manner(name: &'static str) -> Manner {
+    Manner { lets_any_page_read: true, ..Manner::plain(name) }
+}
 
 /// Says what a request is to these servers.
 pub(super) fn recognise<'a>(method: &Method, path: &'a str) -> Door<'a> {

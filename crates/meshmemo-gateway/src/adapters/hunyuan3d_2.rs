@@ -11,7 +11,7 @@ use serde_json::Map;
 use super::fields::Fields;
 use super::hunyuan;
 use crate::adapter::{
-    Adapter, Ask, Door, Expected, Letter, Meaning, Reply, Report, RequestHead, Unclear,
+    Adapter, Ask, Door, Expected, Letter, Manner, Meaning, Reply, Report, RequestHead, Unclear,
 };
 
 const NAME: &str = "hunyuan3d-2";
@@ -23,11 +23,19 @@ const SHAPE: [&str; 3] = ["octree_resolution", "num_inference_steps", "guidance_
 
 /// The protocol.
 #[derive(Debug)]
-pub(super) struct Hunyuan3d2;
+pub(super) struct Hunyuan3d2 {
+    manner: Manner,
+}
+
+impl Hunyuan3d2 {
+    pub(super) fn new() -> Self {
+        Self { manner: hunyuan::manner(NAME) }
+    }
+}
 
 impl Adapter for Hunyuan3d2 {
-    fn name(&self) -> &'static str {
-        NAME
+    fn manner(&self) -> &Manner {
+        &self.manner
     }
 
     fn recognise<'a>(&self, method: &Method, path: &'a str) -> Door<'a> {
@@ -75,15 +83,7 @@ impl Adapter for Hunyuan3d2 {
         hunyuan::write(ask, NAME, Map::new())
     }
 
-    fn keyed_headers(&self) -> &[String] {
-        &[]
-    }
-
     fn report(&self, report: &Report) -> Option<Reply> {
         Some(hunyuan::report(report))
-    }
-
-    fn lets_any_page_read(&self) -> bool {
-        true
     }
 }

@@ -13,8 +13,8 @@ use super::Unseeded;
 use super::fields::{Fields, value};
 use super::hunyuan;
 use crate::adapter::{
-    Adapter, Ask, Door, Expected, Keeping, Letter, Meaning, Reason, Reply, Report, RequestHead,
-    Unclear,
+    Adapter, Ask, Door, Expected, Keeping, Letter, Manner, Meaning, Reason, Reply, Report,
+    RequestHead, Unclear,
 };
 
 /// A field of the schema.
@@ -42,7 +42,7 @@ const FIELDS: [Field; 5] = [
 /// The protocol.
 #[derive(Debug)]
 pub(super) struct Hunyuan3d21 {
-    name: &'static str,
+    manner: Manner,
     /// Whether the server hands its fields to the pipeline; otherwise, what becomes of requests
     /// without a seed.
     use_of_fields: Use,
@@ -57,18 +57,21 @@ enum Use {
 impl Hunyuan3d21 {
     /// The server as it is published.
     pub(super) fn stock(unseeded: Unseeded) -> Self {
-        Self { name: "hunyuan3d-2.1-stock", use_of_fields: Use::Ignored(unseeded) }
+        Self {
+            manner: hunyuan::manner("hunyuan3d-2.1-stock"),
+            use_of_fields: Use::Ignored(unseeded),
+        }
     }
 
     /// A server that hands its fields to the pipeline.
     pub(super) fn forwarding() -> Self {
-        Self { name: "hunyuan3d-2.1-forwarding", use_of_fields: Use::Forwarded }
+        Self { manner: hunyuan::manner("hunyuan3d-2.1-forwarding"), use_of_fields: Use::Forwarded }
     }
 }
 
 impl Adapter for Hunyuan3d21 {
-    fn name(&self) -> &'static str {
-        self.name
+    fn manner(&self) -> &Manner {
+        &self.manner
     }
 
     fn recognise<'a>(&self, method: &Method, path: &'a str) -> Door<'a> {
@@ -116,19 +119,11 @@ impl Adapter for Hunyuan3d21 {
             let range = format!("a whole number from 0 to {}", u32::MAX);
             return Err(FieldError::new("seed", &seed.to_string(), range));
         }
-        hunyuan::write(ask, self.name, Map::new())
-    }
-
-    fn keyed_headers(&self) -> &[String] {
-        &[]
+        hunyuan::write(ask, self.manner.name, Map::new())
     }
 
     fn report(&self, report: &Report) -> Option<Reply> {
         Some(hunyuan::report(report))
-    }
-
-    fn lets_any_page_read(&self) -> bool {
-        true
     }
 }
 

@@ -13,8 +13,8 @@ use serde_json::Map;
 use super::fields::{Fields, text};
 use super::form::{self, Form};
 use crate::adapter::{
-    Adapter, Ask, Door, Expected, Keeping, Letter, Meaning, Reason, Reply, Report, RequestHead,
-    Unclear,
+    Adapter, Ask, Door, Expected, Keeping, Letter, Manner, Meaning, Reason, Reply, Report,
+    RequestHead, Said, Unclear,
 };
 
 const NAME: &str = "stability";
@@ -26,6 +26,7 @@ const POINT_AWARE: &str = "/v2beta/3d/stable-point-aware-3d";
 const MODEL_FIELD: &str = "/model";
 /// Says whether a model was withheld; it is kept with an answer.
 const FINISH_REASON: &str = "finish-reason";
+const FINISHED: Said = Said { header: FINISH_REASON, field: "/finish_reason", word: "SUCCESS" };
 
 const TEXTURE_RESOLUTIONS: [&str; 3] = ["1024", "512", "2048"];
 const REMESHES: [&str; 3] = ["none", "triangle", "quad"];
@@ -34,18 +35,21 @@ const TARGET_TYPES: [&str; 3] = ["none", "vertex", "face"];
 /// The protocol.
 #[derive(Debug)]
 pub(super) struct Stability {
-    keyed_headers: [String; 1],
+    manner: Manner,
 }
 
 impl Stability {
     pub(super) fn new() -> Self {
-        Self { keyed_headers: [header::ACCEPT.to_string()] }
+        // A cookie makes nobody else of who pays.
+        let (accept, payer) = (header::ACCEPT.to_string(), header::AUTHORIZATION.to_string());
+        let (keyed_headers, credential_headers) = (vec![accept], Some(vec![payer]));
+        Self { manner: Manner { keyed_headers, credential_headers, ..Manner::plain(NAME) } }
     }
 }
 
 impl Adapter for Stability {
-    fn name(&self) -> &'static str {
-        NAME
+    fn manner(&self) -> &Manner {
+        &self.manner
     }
 
     fn recognise<'a>(&self, method: &Method, path: &'a str) -> Door<'a> {
@@ -71,7 +75,8 @@ impl Adapter for Stability {
             }
         };
         let headers = vec![FINISH_REASON.to_owned()];
-        let expected = Expected { model_field, headers, ..Expected::model(Format::Glb) };
+        let expected =
+            Expected { model_field, headers, said: Some(FINISHED), ..Expected::model(Format::Glb) };
         let (images, parameters) = (vec![sent.image], sent.fields.finish());
         Ok(Meaning { parameters, images, variant: variant.to_owned(), expected, keeping })
     }
@@ -81,7 +86,7 @@ impl Adapter for Stability {
         let is_glb = ask.parameters.format == Format::Glb;
         let honoured: &[&str] = if is_glb { &["format"] } else { &[] };
         ask.check(honoured, NAME)?;
-        let (content_type, body) = form::write("image", &ask.photo, &Map::new());
+        let (content_type, body) = form::write(("image", "image"), &ask.photo, &Map::new());
         let content_type = HeaderValue::from_str(&content_type).expect("it is letters and digits");
         let head = RequestHead {
             method: Method::POST,
@@ -92,16 +97,8 @@ impl Adapter for Stability {
         Ok(Letter { head, body })
     }
 
-    fn keyed_headers(&self) -> &[String] {
-        &self.keyed_headers
-    }
-
     fn report(&self, _report: &Report) -> Option<Reply> {
         None
-    }
-
-    fn lets_any_page_read(&self) -> bool {
-        false
     }
 }
 

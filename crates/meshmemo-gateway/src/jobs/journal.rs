@@ -190,6 +190,14 @@ impl Record {
         }
     }
 
+    /// Adds the job's name to those that ran when the process ended, or takes it out.
+    pub(super) fn note_interruption(&self, interrupted: &mut Vec<String>) {
+        interrupted.retain(|id| *id != self.id);
+        if matches!(self.state, Written::Running) {
+            interrupted.push(self.id.clone());
+        }
+    }
+
     /// Makes the job of a line from before the start.
     pub(super) fn into_job(self) -> Option<(String, Job)> {
         let state = match self.state {

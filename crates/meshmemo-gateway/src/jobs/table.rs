@@ -36,6 +36,14 @@ impl Table {
     /// is locked.
     pub(super) fn add(&mut self, id: String, job: Job) -> Result<Vec<Job>> {
         let mut forgotten = Vec::new();
+        if let Some(before) = self.jobs.get(&id) {
+            if matches!(before.state, JobState::Running) {
+                return Err(Error::new(ErrorKind::Invalid, format!("the job `{id}` is under way")));
+            }
+            self.order.retain(|other| *other != id);
+            self.held.retain(|other| *other != id);
+            forgotten.extend(self.jobs.remove(&id));
+        }
         if self.running >= JOBS_MAX {
             let message = format!("{JOBS_MAX} jobs are running, and no more are taken");
             return Err(Error::new(ErrorKind::Busy { retry_after: RETRY_AFTER }, message));
@@ -60,7 +68,7 @@ impl Table {
     pub(super) fn recall(&mut self, record: Record) {
         let Some((id, job)) = record.into_job() else { return };
         match self.jobs.get_mut(&id) {
-            Some(known) => known.state = job.state,
+            Some(known) => *known = job,
             None => drop(self.add(id, job)),
         }
     }

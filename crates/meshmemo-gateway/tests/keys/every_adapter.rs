@@ -4,7 +4,8 @@
 use meshmemo_gateway::{Ask, Gateway, Letter, Owner, Unseeded};
 use meshmemo_gen::{Format, Parameters};
 
-use crate::requests::{CUP, GENERIC, gateway, gateway_with, key, letter, owner};
+use crate::requests::{CUP, GENERIC, gateway, gateway_with, key, known, letter, owner};
+use crate::{orfeas, stability};
 
 /// Keys that must never change: a change here loses the entries of everybody. They follow from the
 /// encoding that `meshmemo/tests/engine/golden_keys.txt` holds still.
@@ -25,6 +26,16 @@ fn golden_keys_hold_still() {
             let key = key(&gateway(name), path, json);
             assert_eq!(lines.next().map(str::to_owned), Some(format!("{name} {key}")), "{json}");
         }
+    }
+    for letter in stability::golden() {
+        let known = known(&gateway("stability"), &letter);
+        let key = known.generation_key.key(&known.meaning.variant);
+        assert_eq!(lines.next().map(str::to_owned), Some(format!("stability {key}")), "{letter:?}");
+    }
+    for letter in orfeas::golden() {
+        let known = known(&gateway("orfeas"), &letter);
+        let key = known.generation_key.key(&known.meaning.variant);
+        assert_eq!(lines.next().map(str::to_owned), Some(format!("orfeas {key}")), "{letter:?}");
     }
     assert_eq!(lines.next(), None);
 }

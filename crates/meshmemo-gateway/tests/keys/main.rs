@@ -8,5 +8,7 @@ mod forms;
 mod generic;
 mod hunyuan3d_2;
 mod hunyuan3d_21;
+mod orfeas;
 mod requests;
 mod seeds;
+mod stability;

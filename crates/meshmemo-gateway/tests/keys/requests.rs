@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use meshmemo::SystemClock;
 use meshmemo_gateway::{
     Backends, BackendsOptions, Gateway, GenericRoutes, Keeping, Known, Letter, Owner, RequestHead,
-    Unseeded, open,
+    StudioJobs, Unseeded, open,
 };
 
 /// An image in base64, the same with line breaks, and another one.
@@ -39,7 +39,9 @@ pub(crate) fn gateway_with(
         queue: 1,
         timeout: Duration::from_secs(1),
     };
-    let backends = Backends::new(options, Arc::new(SystemClock::new()), |_| {}).unwrap();
+    let backends =
+        Backends::new(options, StudioJobs::default(), Arc::new(SystemClock::new()), |_| {})
+            .unwrap();
     let routes: GenericRoutes = toml::from_str(route).unwrap();
     routes.check().unwrap();
     let adapter = open(name, unseeded, &routes).unwrap();

@@ -30,6 +30,11 @@ pub enum Who {
 }
 
 impl Caller {
+    /// Returns the server itself, for what it goes on with of its own.
+    pub fn itself() -> Self {
+        Self { who: Who::Anyone(Auth::All), from: None }
+    }
+
     /// Returns whether they may do something.
     pub fn may(&self, right: Right) -> bool {
         match &self.who {

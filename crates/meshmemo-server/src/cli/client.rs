@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use meshmemo_gateway::BACKEND_AUTHORIZATION;
+use meshmemo_gateway::{BACKEND_AUTHORIZATION, is_own_key};
 use reqwest::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
@@ -53,7 +53,6 @@ impl Client {
             value.set_sensitive(true);
             headers.insert("x-meshmemo-api-key", value);
         }
-        headers.extend(backend_authorization()?.map(|it| (BACKEND_AUTHORIZATION, it)));
         let ca_cert = remote.ca_cert.clone();
         let ca_cert = ca_cert.or_else(|| environment("MESHMEMO_CA_CERT").map(PathBuf::from));
         let mut http = reqwest::Client::builder();
@@ -111,6 +110,10 @@ impl Client {
         }
         let mut request =
             self.http.post(format!("{}{PREFIX}/api/generate", self.url)).multipart(form);
+        // To nothing else: only generations need it.
+        if let Some(authorization) = backend_authorization()? {
+            request = request.header(BACKEND_AUTHORIZATION, authorization);
+        }
         if let Some(cache_control) = cache_control {
             request = request.header(CACHE_CONTROL, cache_control);
         }
@@ -148,6 +151,11 @@ pub(super) fn backend_authorization() -> Result<Option<HeaderValue>> {
     let mut value = HeaderValue::from_str(&text).map_err(|_| {
         Usage(anyhow!("MESHMEMO_BACKEND_AUTHORIZATION has characters that no header can have"))
     })?;
+    if is_own_key(&value) {
+        bail!(
+            "MESHMEMO_BACKEND_AUTHORIZATION is a key of meshmemo, and not of the server behind it"
+        );
+    }
     value.set_sensitive(true);
     Ok(Some(value))
 }

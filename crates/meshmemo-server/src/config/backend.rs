@@ -85,6 +85,23 @@ impl CacheUse {
                 resolved.source("cache")
             );
         }
+        let has_several = matches!(backend, BackendConfig::Remote(remote) if remote.urls.len() > 1);
+        if cache == Self::Observe && has_several {
+            bail!(
+                "`cache` is `observe` (from {}), which is for one backend: what is forwarded as it is does \
+                 not stand in a line",
+                resolved.source("cache")
+            );
+        }
+        let is_in_steps =
+            matches!(backend, BackendConfig::Remote(remote) if remote.adapter == "orfeas");
+        if cache == Self::Observe && is_in_steps {
+            bail!(
+                "`cache` is `observe` (from {}), which the adapter `orfeas` can not do: what a request asks \
+                 for is only known where its upload was kept",
+                resolved.source("cache")
+            );
+        }
         Ok(cache)
     }
 }
@@ -164,6 +181,9 @@ impl BackendConfig {
                 remote.urls.len()
             );
         }
+        if names.iter().any(|name| name.is_empty()) {
+            bail!("`model_id` is `{named}` (from {source}): a name in it is empty");
+        }
         if let Some(other) = names.iter().position(|name| *name != names[0]) {
             bail!(
                 "`model_id` (from {source}) says that {} has the model `{}`, and {} the model `{}`: \
@@ -176,6 +196,14 @@ impl BackendConfig {
             );
         }
         Ok(names[0].to_owned())
+    }
+
+    /// Returns whether what was made for one client's credentials is for all others too.
+    pub fn shares_credentials(&self) -> bool {
+        match self {
+            Self::Relief => false,
+            Self::Remote(remote) => remote.credentials == Credentials::Share,
+        }
     }
 
     /// Returns whether somebody has named the model, where that is for somebody to do.
@@ -195,8 +223,13 @@ impl BackendConfig {
 /// Reads where the servers are; the same one twice would be given twice the work.
 fn urls(text: &str) -> Option<Vec<Uri>> {
     let urls: Vec<Uri> = text.split(',').map(|part| url(part.trim())).collect::<Option<_>>()?;
-    let name = |url: &Uri| url.to_string().trim_end_matches('/').to_owned();
-    let different: HashSet<String> = urls.iter().map(name).collect();
+    let place = |url: &Uri| {
+        let port =
+            url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
+        let host = url.host().unwrap_or_default().to_ascii_lowercase();
+        (host, port, url.path().trim_end_matches('/').to_owned())
+    };
+    let different: HashSet<_> = urls.iter().map(place).collect();
     (different.len() == urls.len() && urls.len() <= BACKENDS_MAX).then_some(urls)
 }
 
@@ -260,7 +293,8 @@ mod tests {
             assert!(url(wrong).is_none(), "{wrong}");
         }
         assert_eq!(urls("http://a, http://b:1").unwrap().len(), 2);
-        for wrong in ["http://a,", "http://a,http://a/", "http://a,b"] {
+        let twice = ["http://a,http://a/", "http://a,http://A:80", "https://a:80,http://a"];
+        for wrong in [&["http://a,", "http://a,b"], &twice[..]].concat() {
             assert!(urls(wrong).is_none(), "{wrong}");
         }
     }
@@ -282,5 +316,6 @@ mod tests {
         let refused = model_id(two, "turbo,mini").unwrap_err();
         assert!(refused.contains("`turbo`") && refused.contains("http://b:1/"), "{refused}");
         assert!(model_id(two, "a,a,a").unwrap_err().contains("2 backends"));
+        assert!(model_id(two, ",").unwrap_err().contains("empty"));
     }
 }

@@ -56,10 +56,18 @@ pub(super) struct BackendState {
 /// Which backend is meant.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes the body, which is read field by field")]
-pub(super) struct BackendRequest {
+pub(super) struct DrainRequest {
     /// Its address.
     backend: String,
-    /// The name of the model that it has now; with `resume`, where it must be that of the others.
+}
+
+/// Which backend is meant, and what it has.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes the body, which is read field by field")]
+pub(super) struct ResumeRequest {
+    /// Its address.
+    backend: String,
+    /// The name of the model that it has now, which must be that of the others.
     model_id: Option<String>,
 }
 
@@ -75,7 +83,7 @@ impl BackendState {
         let (status, reason) = match lane.working {
             0 if lane.is_drained => ("drained", None),
             _ if lane.is_drained => ("draining", None),
-            _ if !lane.is_reachable => ("down", view.trouble),
+            _ if lane.trouble.is_some() => ("down", lane.trouble),
             _ if lane.is_breaker_open => {
                 ("failing", Some("its last generations failed, one after the other".to_owned()))
             }
@@ -95,9 +103,9 @@ impl BackendState {
         }
     }
 
-    /// Returns whether it is given no work, or could not do it.
+    /// Returns whether it is given no work, as somebody wants it so.
     pub(super) fn is_out(&self) -> bool {
-        matches!(self.status, "down" | "drained" | "draining")
+        matches!(self.status, "drained" | "draining")
     }
 }
 
@@ -119,7 +127,7 @@ pub(super) async fn backends(Extract(state): Extract<Arc<State>>) -> Response {
     post,
     path = "/api/backends/drain",
     tag = "operation",
-    request_body = BackendRequest,
+    request_body = DrainRequest,
     responses(
         (status = 200, description = "How it stands", body = BackendState),
         (status = 400, description = "An unknown field", body = Problem, content_type = "application/problem+json"),
@@ -140,7 +148,7 @@ pub(super) async fn drain(
     post,
     path = "/api/backends/resume",
     tag = "operation",
-    request_body = BackendRequest,
+    request_body = ResumeRequest,
     responses(
         (status = 200, description = "How it stands", body = BackendState),
         (status = 400, description = "An unknown field", body = Problem, content_type = "application/problem+json"),
@@ -162,16 +170,21 @@ pub(super) async fn resume(
 
 /// Refuses a backend whose model is not the one that all entries are of.
 fn check_model(state: &State, model_id: &Value) -> Result<(), Problem> {
+    let Some(named) = model_id.as_str() else { return Err(no_text("model_id", model_id)) };
     let known = &state.config.model_id;
-    if model_id.as_str() == Some(known) {
+    if named == known {
         return Ok(());
     }
     let detail = format!(
-        "the model here is `{known}`, and not {}: requests would be answered by either; start another \
-         server for it, or drain all and restart this one with the new --model-id",
+        "`model_id` is {}, but must be `{known}`, as that of the others: requests would be answered by \
+         either; start another server for it, or restart this one with the new --model-id",
         shown(model_id)
     );
     Err(Problem::new(axum::http::StatusCode::CONFLICT, detail))
+}
+
+fn no_text(name: &str, value: &Value) -> Problem {
+    Problem::bad_request(format!("`{name}` is {}, but must be a text", shown(value)))
 }
 
 fn set_drained(
@@ -187,8 +200,8 @@ fn set_drained(
     let Some(wanted) = fields.get("backend") else {
         return Err(Problem::bad_request(format!("`backend` is missing: one of {}", list())));
     };
-    let index = wanted.as_str().and_then(|address| state.backend.find(address));
-    let Some(index) = index else {
+    let Some(address) = wanted.as_str() else { return Err(no_text("backend", wanted)) };
+    let Some(index) = state.backend.find(address) else {
         let detail = format!("`backend` is {}, but must be one of {}", shown(wanted), list());
         return Err(Problem::not_found(detail));
     };

@@ -5,6 +5,7 @@ mod generation;
 mod observing;
 mod replay;
 mod status;
+pub(crate) mod studio;
 
 use std::sync::Arc;
 
@@ -15,17 +16,16 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use meshmemo::Scope;
-use meshmemo_gateway::{Arrival, Door, Gateway, Owner, credentials, pass_on};
+use meshmemo_gateway::{Arrival, Door, Gateway, Owner, pass_on};
 use tower_http::timeout::TimeoutBody;
 
 use super::guard::Peer;
 use super::metrics::RouteName;
 use super::problem::Problem;
 use super::session::cookie_name;
-use super::shown::is_shared;
+use super::shown::hash;
 use super::state::State;
 use crate::access::Caller;
-use crate::config::BackendConfig;
 use crate::limits::THROUGH_PAUSE_MAX;
 
 /// Answers what is none of this server's own paths.
@@ -47,6 +47,10 @@ pub(super) async fn front(
         Door::Elsewhere => ("backend", through(&state, &gateway, request).await),
         door if state.observed.is_some() => {
             ("backend generate", observing::observe(&state, &gateway, &caller, door, request).await)
+        }
+        Door::Studio(door) => {
+            let asked = (door, request);
+            (studio::name(door), studio::answer(&state, &gateway, &caller, asked).await)
         }
         Door::Generate => {
             ("backend generate", generation::generate(&state, &gateway, &caller, request).await)
@@ -96,14 +100,8 @@ fn arrival<'a>(state: &State, request: &Request, cookie_name: &'a str) -> Arriva
 /// with what they were answered, and not with what others were, unless the operator lets them share.
 fn owner(state: &State, caller: &Caller, headers: &HeaderMap) -> Owner {
     let namespace = caller.namespace().to_owned();
-    let credentials = match &state.config.backend {
-        BackendConfig::Remote(remote) if !is_shared(state) => {
-            let routes = remote.routes.0.iter();
-            let also: Vec<_> = routes.flat_map(|route| route.credential_headers.clone()).collect();
-            state.secret.credentials(&credentials(headers, &cookie_name(state), &also))
-        }
-        _ => None,
-    };
+    let is_shared = state.config.backend.shares_credentials();
+    let credentials = if is_shared { None } else { hash(state, headers) };
     Owner { namespace, credentials }
 }
 

@@ -142,26 +142,24 @@ pub(super) async fn health(
     })
 }
 
-/// Says how the backends are as one, and what is wrong.
+/// Says how the backends are as one, and what is wrong. One that somebody has taken out is well.
 fn sum_up(backends: &[BackendState]) -> (&'static str, Option<String>) {
     let told = |state: &BackendState| {
-        let BackendState { backend, reason, .. } = state;
-        reason.as_ref().map(|reason| match backends {
-            [_] => reason.clone(),
-            _ => format!("{backend}: {reason}"),
-        })
+        let BackendState { backend, status, reason, .. } = state;
+        let reason = reason.clone().unwrap_or_else(|| (*status).to_owned());
+        if backends.len() == 1 { reason } else { format!("{backend}: {reason}") }
     };
-    let troubles: Vec<_> = backends.iter().filter_map(told).collect();
-    let is_down = backends.iter().all(BackendState::is_out);
-    let status = match troubles.is_empty() {
-        _ if is_down => "down",
-        true => "ok",
-        false => "degraded",
-    };
-    if is_down && troubles.is_empty() {
-        return (status, Some("every backend is drained".to_owned()));
+    let is_in_trouble = |state: &&BackendState| matches!(state.status, "down" | "failing");
+    let troubles: Vec<_> = backends.iter().filter(is_in_trouble).map(told).collect();
+    if backends.iter().all(BackendState::is_out) {
+        return ("down", Some("every backend is drained, and given no work".to_owned()));
     }
-    (status, (!troubles.is_empty()).then(|| troubles.join("; ")))
+    let is_down = backends.iter().all(|state| state.is_out() || state.status == "down");
+    match troubles.is_empty() {
+        true => ("ok", None),
+        false if is_down => ("down", Some(troubles.join("; "))),
+        false => ("degraded", Some(troubles.join("; "))),
+    }
 }
 
 /// Returns where the one backend is, if it is a server.

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use meshmemo::{Error, ErrorKind, Freshness, Key, Outcome, Request, Served, Stored};
+use meshmemo::{Error, ErrorKind, Freshness, Identity, Key, Outcome, Request, Served, Stored};
 use meshmemo_gateway::{BackendAnswer, Done, RunningJob};
 
 use super::generate::obtain;
-use super::problem::Problem;
 use super::state::State;
 use crate::access::Caller;
 use crate::limits::JOB_HIT_MAX;
@@ -29,7 +28,31 @@ pub(super) async fn start(
     caller: &Caller,
     speaks: Speaks,
     request: Request,
-) -> Result<String, Problem> {
+) -> Result<String, Error> {
+    let id = new_name(state)?;
+    let named = Named { id: &id, namespace: caller.namespace() };
+    start_named(state, caller, speaks, (named, request)).await?;
+    Ok(id)
+}
+
+/// What a job is called, and whose it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) id: &'a str,
+    pub(super) namespace: &'a str,
+}
+
+/// Starts a job under a name, in the place of one that has ended. If the cache has its result, the job has
+/// ended by then.
+///
+/// # Errors
+/// As [`start`]; `Invalid` if a job of this name is under way.
+pub(super) async fn start_named(
+    state: &Arc<State>,
+    caller: &Caller,
+    speaks: Speaks,
+    (Named { id, namespace }, request): (Named<'_>, Request),
+) -> Result<(), Error> {
     let key = request.key();
     let source_key = request.source_key();
     let is_there = is_there(state, &request).await;
@@ -37,23 +60,23 @@ pub(super) async fn start(
     if !is_there && !is_under_way {
         state.backend.queue().check_room(caller.places().as_deref())?;
     }
-    let job = state.jobs.take(caller.namespace(), key, source_key, random()?).await?;
-    let id = job.id().to_owned();
+    let job = state.jobs.take(namespace, key, source_key, id.to_owned()).await?;
     let (working, caller) = (Arc::clone(state), caller.clone());
+    let identity = Arc::clone(&request.identity);
     let work = state.tasks.start(async move {
         let served = obtain(&working, caller, request).await;
         let is_kept = match &served {
             Ok(served) => is_kept(&working, key, &*served.stored).await,
             Err(_) => false,
         };
-        end(job, served, (is_kept, speaks)).await;
+        end(job, served, (is_kept, speaks, identity)).await;
     })?;
-    state.jobs.attach(&id, work.abort_handle());
+    state.jobs.attach(id, work.abort_handle());
     if is_there {
         // It may have left the cache meanwhile: then the job goes on.
         let _ended = tokio::time::timeout(JOB_HIT_MAX, work).await;
     }
-    Ok(id)
+    Ok(())
 }
 
 /// Returns whether a request is answered without a generation.
@@ -81,7 +104,11 @@ pub(super) async fn is_kept(state: &State, key: Key, stored: &dyn Stored) -> boo
 
 /// Says what a job came to. A whole model that is not to be kept is its result all the same, as it would
 /// be without a cache.
-async fn end(job: RunningJob, served: Result<Served, Error>, (is_kept, speaks): (bool, Speaks)) {
+async fn end(
+    job: RunningJob,
+    served: Result<Served, Error>,
+    (is_kept, speaks, identity): (bool, Speaks, Arc<Identity>),
+) {
     match served {
         Ok(Served { stored, outcome, .. }) => {
             let meta = stored.meta();
@@ -90,7 +117,7 @@ async fn end(job: RunningJob, served: Result<Served, Error>, (is_kept, speaks): 
             let held = (!is_kept).then_some(stored);
             job.done(Done { digest, variant, is_cached, held }).await;
         }
-        Err(error) => match BackendAnswer::of_error(&error).and_then(BackendAnswer::as_entry) {
+        Err(error) => match BackendAnswer::of_error(&error).and_then(|it| it.as_entry(&identity)) {
             Some(entry) if speaks == Speaks::Backends => {
                 let held: Arc<dyn Stored> = Arc::new(entry);
                 let (digest, variant) = (held.meta().digest, held.meta().variant.clone());
@@ -107,18 +134,19 @@ pub(super) async fn hold(
     namespace: &str,
     key: Key,
     stored: Arc<dyn Stored>,
-) -> Result<String, Problem> {
-    let job = state.jobs.take(namespace, key, None, random()?).await?;
+) -> Result<String, Error> {
+    let job = state.jobs.take(namespace, key, None, new_name(state)?).await?;
     let id = job.id().to_owned();
     let (digest, variant) = (stored.meta().digest, stored.meta().variant.clone());
     job.done(Done { digest, variant, is_cached: false, held: Some(stored) }).await;
     Ok(id)
 }
 
-fn random() -> Result<[u8; 8], Problem> {
+/// Makes a name that no job has.
+pub(super) fn new_name(state: &State) -> Result<String, Error> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|error| {
         Error::new(ErrorKind::Storage, format!("the system has no random bytes: {error}"))
     })?;
-    Ok(bytes)
+    Ok(state.jobs.name(bytes))
 }

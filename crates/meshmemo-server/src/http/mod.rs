@@ -46,6 +46,7 @@ mod state;
 mod upload;
 
 pub use doors::{Doors, doors};
+pub(crate) use front::studio::go_on;
 pub(crate) use health::{MODEL_NOT_NAMED, Probe};
 pub use listener::{Stopped, serve};
 pub use measured_tier::MeasuredTier;

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use meshmemo::{Digest, ErrorKind, Scope, Stored};
+use meshmemo::{Digest, ErrorKind, Meta, Scope, Stored};
 use meshmemo_gateway::credentials_of;
 
 use super::answer::{SendError, describe, send, send_later};
@@ -98,11 +98,9 @@ async fn respond_with(
     file: &str,
     (method, asked): (&Method, &HeaderMap),
 ) -> Result<Response, Failure> {
-    let stored = find(state, file, &caller.scope()).await?;
-    // Whose it is not, is told what is told of a model that is not there.
-    if !may_have(state, asked, stored.meta()) {
-        return Err(gone(file).into());
-    }
+    // Who may not have it is told what is told of a model that is not there.
+    let may_have = |meta: &Meta| may_have(state, caller, asked, meta);
+    let stored = find(state, file, &caller.scope(), may_have).await?;
     let length = stored.meta().size_bytes;
     let etag = format!("\"{}\"", stored.meta().digest);
     let mut headers = describe(&*stored);
@@ -159,12 +157,18 @@ fn lifetime(caller: &Caller, stored: &Arc<dyn Stored>) -> HeaderMap {
     headers
 }
 
-async fn find(state: &State, file: &str, scope: &Scope) -> Result<Arc<dyn Stored>, Problem> {
+async fn find(
+    state: &State,
+    file: &str,
+    scope: &Scope,
+    may_have: impl Fn(&Meta) -> bool + Sync + Send,
+) -> Result<Arc<dyn Stored>, Problem> {
     let gone = || gone(file);
     let (digest, extension) = file.split_once('.').ok_or_else(gone)?;
     let digest: Digest = digest.parse().map_err(|_| gone())?;
-    let held = || state.jobs.held(digest, scope);
-    let stored = state.cache.find(digest, scope).await.or_else(held).ok_or_else(gone)?;
+    let held = || state.jobs.held(digest, scope).filter(|held| may_have(held.meta()));
+    let stored = state.cache.find_where(digest, scope, &may_have).await;
+    let stored = stored.or_else(held).ok_or_else(gone)?;
     if stored.meta().variant == extension { Ok(stored) } else { Err(gone()) }
 }
 

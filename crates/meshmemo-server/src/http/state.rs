@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshmemo::{Clock, Freshness, ResultCache, Tier, Usage};
-use meshmemo_gateway::{Jobs, Secret};
+use meshmemo_gateway::{Jobs, Secret, Uploads};
 use meshmemo_tiers::Disk;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -33,6 +33,8 @@ pub struct State {
     pub disk: Option<Arc<Disk>>,
     /// The backend that makes what the cache does not have.
     pub backend: Backend,
+    /// What was uploaded, for when a model of it is ordered.
+    pub kept_uploads: Arc<Uploads>,
     /// The jobs that are remembered.
     pub jobs: Jobs,
     /// The secret of the data directory.

@@ -8,7 +8,7 @@ use crate::gateway::{Gateway, body};
 use crate::stand_in::Turn;
 
 /// Returns what of an answer's head must be the same for a hit as for a miss.
-fn shape(answer: &Answer) -> HeaderMap {
+pub(crate) fn shape(answer: &Answer) -> HeaderMap {
     let mut headers = answer.headers.clone();
     for name in ["cache-status", "server-timing", "date"] {
         headers.remove(name);

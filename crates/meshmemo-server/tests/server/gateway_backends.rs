@@ -111,7 +111,14 @@ fn work_goes_on_elsewhere_only_where_nothing_of_it_was_done() {
     assert_eq!(pool.begun(), [1, 1]);
     assert!(pool.house.log().contains("it answered 503"), "{}", pool.house.log());
     assert_eq!(pool.states()[0]["moved_on"], 1);
-    // What ends in the middle may have been done: it is told of, and not done again.
+    // Until it wants to be asked again, the other one is preferred.
+    pool.generate(2).ok();
+    assert_eq!(pool.begun(), [1, 2]);
+}
+
+#[test]
+fn what_ends_in_the_middle_is_told_of_and_not_done_again() {
+    let pool = Pool::with(2, &[]);
     for turn in [Turn::Hangup, Turn::CutAfter(100), Turn::Truncated] {
         let begun: usize = pool.begun().iter().sum();
         for backend in &pool.backends {
@@ -126,7 +133,18 @@ fn work_goes_on_elsewhere_only_where_nothing_of_it_was_done() {
     }
     // Errors were not kept.
     pool.generate(2).ok();
-    // Where all decline, the last one's answer is the answer.
+}
+
+#[test]
+fn where_all_decline_the_last_ones_answer_is_the_answer() {
+    let pool = Pool::with(2, &[]);
+    // A bare 503 is no proof that nothing was done.
+    pool.backends[0].script([Turn::Answer(503, "text/plain", b"out of memory".to_vec())]);
+    let bare = pool.generate(1);
+    assert_eq!(
+        (bare.status, &bare.body[..], pool.begun()),
+        (503, &b"out of memory"[..], vec![1, 0])
+    );
     for backend in &pool.backends {
         backend.script([Turn::Busy]);
     }

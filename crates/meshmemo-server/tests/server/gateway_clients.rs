@@ -18,13 +18,26 @@ use crate::stand_in::{Protocol, StandIn, Turn};
 
 /// Has a client script write a model; returns it.
 fn model_by(script: &str, url: &str, photo: &str, directory: &Path) -> Vec<u8> {
-    let python = in_repository("target/tools/venv/bin/python");
-    assert!(python.exists(), "there is no {}: run `make tools` first", python.display());
+    model_of_client(script, &[], (url, photo, directory))
+}
+
+/// Has a client script, in Python or for a shell, write a model with more arguments; returns it.
+pub(crate) fn model_of_client(
+    script: &str,
+    more: &[&str],
+    (url, photo, directory): (&str, &str, &Path),
+) -> Vec<u8> {
+    let program = match script.rsplit_once('.') {
+        Some((_, "sh")) => Path::new("/bin/sh").to_owned(),
+        _ => in_repository("target/tools/venv/bin/python"),
+    };
+    assert!(program.exists(), "there is no {}: run `make tools` first", program.display());
     let output = directory.join("model.glb");
-    let ended = Command::new(python)
+    let ended = Command::new(program)
         .arg(in_repository("tests/tools/clients").join(script))
         .arg(url)
         .args([photo_path(photo), output.clone()])
+        .args(more)
         .output()
         .unwrap();
     assert!(ended.status.success(), "{script}: {}", String::from_utf8_lossy(&ended.stderr));

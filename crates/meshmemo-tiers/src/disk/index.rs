@@ -72,15 +72,17 @@ impl Index {
         Some(kept.name)
     }
 
-    /// Finds a living entry by the digest of its bytes, and makes it the most recently used.
+    /// Finds a living entry by the digest of its bytes, but none of these, and makes it the most recently
+    /// used.
     pub(super) fn use_digest(
         &mut self,
         digest: &Digest,
         scope: &Scope,
+        but: &[Key],
         wall: Duration,
     ) -> Option<Name> {
         self.expire(wall);
-        let key = self.digests.first(digest, scope)?;
+        let key = self.digests.first(digest, scope, but)?;
         self.use_key(&key, wall)
     }
 

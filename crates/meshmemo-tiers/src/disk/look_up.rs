@@ -61,7 +61,7 @@ impl Inner {
         let mut index = self.index.lock();
         match address {
             Address::Key(key) => index.use_key(key, wall),
-            Address::Digest(digest, scope) => index.use_digest(digest, scope, wall),
+            Address::Digest(digest, scope, but) => index.use_digest(digest, scope, but, wall),
         }
     }
 

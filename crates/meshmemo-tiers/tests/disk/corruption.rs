@@ -193,7 +193,7 @@ async fn a_range_reads_and_verifies_only_the_chunks_that_it_touches() {
     let read = async |range: Range<u64>| {
         let opened = room
             .disk()
-            .open(Address::Digest(entry.meta().digest, meshmemo::Scope::All))
+            .open(Address::Digest(entry.meta().digest, meshmemo::Scope::All, Vec::new()))
             .await
             .unwrap();
         let Opened::Hit(stored) = opened else { panic!("it is there") };

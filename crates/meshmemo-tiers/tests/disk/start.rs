@@ -75,7 +75,7 @@ async fn look_ups_are_answered_while_the_directories_are_looked_through() {
     for entry in &entries {
         assert!(room.has(entry).await, "look-ups by key do not wait");
     }
-    let digest = Address::Digest(entries[0].meta().digest, meshmemo::Scope::All);
+    let digest = Address::Digest(entries[0].meta().digest, meshmemo::Scope::All, Vec::new());
     let mut by_digest = room.disk().open(digest);
     assert!(poll!(&mut by_digest).is_pending(), "a look-up by digest does");
     assert!(!room.disk().ready(Duration::ZERO).await);

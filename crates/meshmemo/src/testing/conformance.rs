@@ -102,6 +102,10 @@ async fn by_key(tier: &Arc<dyn Tier>, key: Key) -> Option<Entry> {
     Some(read_entry(&*stored).await.expect("what is found is whole"))
 }
 
+fn by_digest(entry: &Entry) -> Address {
+    Address::Digest(entry.meta().digest, Scope::All, Vec::new())
+}
+
 #[track_caller]
 fn assert_same(found: Option<Entry>, wanted: &Entry) {
     let found = found.expect("the entry is there");
@@ -116,9 +120,10 @@ async fn what_is_put_is_opened_by_key_and_by_digest(make: MakeTier<'_>) {
     assert!(by_key(&tier, cup.meta().key).await.is_none(), "an empty tier has nothing");
     assert_eq!(put(&tier, &cup).await, Put::Stored);
     assert_same(by_key(&tier, cup.meta().key).await, &cup);
-    let stored =
-        opened(&tier, Address::Digest(cup.meta().digest, Scope::All)).await.expect("by digest");
+    let stored = opened(&tier, by_digest(&cup)).await.expect("by digest");
     assert_eq!(stored.meta(), cup.meta());
+    let but_it = Address::Digest(cup.meta().digest, Scope::All, vec![cup.meta().key]);
+    assert!(opened(&tier, but_it).await.is_none(), "no other entry has its bytes");
     let other = GenerationKey::from_bytes([7; 32]).key("glb");
     assert!(by_key(&tier, other).await.is_none(), "another key has nothing");
 }
@@ -153,10 +158,7 @@ async fn a_put_replaces(make: MakeTier<'_>) {
     put(&tier, &old).await;
     put(&tier, &new).await;
     assert_same(by_key(&tier, old.meta().key).await, &new);
-    assert!(
-        opened(&tier, Address::Digest(old.meta().digest, Scope::All)).await.is_none(),
-        "the old is gone"
-    );
+    assert!(opened(&tier, by_digest(&old)).await.is_none(), "the old is gone");
 }
 
 async fn removals_remove_what_they_select(make: MakeTier<'_>) {
@@ -177,7 +179,7 @@ async fn removals_remove_what_they_select(make: MakeTier<'_>) {
     assert_eq!(all.len(), 2);
     for entry in &entries {
         assert!(by_key(&tier, entry.meta().key).await.is_none());
-        assert!(opened(&tier, Address::Digest(entry.meta().digest, Scope::All)).await.is_none());
+        assert!(opened(&tier, by_digest(entry)).await.is_none());
     }
     put(&tier, &entries[0]).await;
     assert_same(by_key(&tier, key).await, &entries[0]);
@@ -217,9 +219,7 @@ async fn bytes_shared_by_two_keys_outlive_one(make: MakeTier<'_>) {
     put(&tier, &cup).await;
     put(&tier, &twin).await;
     tier.remove(Selector::Key(cup.meta().key)).await.expect("it removes");
-    let stored = opened(&tier, Address::Digest(cup.meta().digest, Scope::All))
-        .await
-        .expect("the twin has it");
+    let stored = opened(&tier, by_digest(&cup)).await.expect("the twin has it");
     assert_eq!(stored.meta().key, twin.meta().key);
 }
 
@@ -233,7 +233,7 @@ async fn an_expired_entry_is_a_miss(make: MakeTier<'_>) {
     assert_same(by_key(&tier, cup.meta().key).await, &cup);
     clock.advance(Duration::from_millis(1));
     assert!(by_key(&tier, cup.meta().key).await.is_none(), "its time is over");
-    assert!(opened(&tier, Address::Digest(cup.meta().digest, Scope::All)).await.is_none());
+    assert!(opened(&tier, by_digest(&cup)).await.is_none());
     assert_eq!(put(&tier, &cup).await, Put::Expired, "and it does not come back");
 }
 
@@ -381,9 +381,9 @@ async fn no_namespace_sees_another(make: MakeTier<'_>) {
         put(&tier, kept).await;
     }
     let scope = || Scope::Namespace("own".into());
-    let same = opened(&tier, Address::Digest(own.meta().digest, scope())).await;
+    let same = opened(&tier, Address::Digest(own.meta().digest, scope(), Vec::new())).await;
     assert_eq!(same.expect("its own is there").meta(), own.meta());
-    let theirs = Address::Digest(only_theirs.meta().digest, scope());
+    let theirs = Address::Digest(only_theirs.meta().digest, scope(), Vec::new());
     assert!(opened(&tier, theirs).await.is_none(), "what only others have is not there");
     let listed = tier.list(scope(), None).await.expect("it lists");
     let keys: Vec<_> = listed.entries.iter().map(|listed| listed.summary.key).collect();

@@ -55,10 +55,12 @@ impl MemoryTier {
         let mut entries = self.entries.lock();
         let found = match address {
             Address::Key(key) => entries.get(&key).cloned(),
-            Address::Digest(digest, scope) => {
+            Address::Digest(digest, scope, but) => {
                 let is_it = |entry: &&Arc<Entry>| {
                     let meta = entry.meta();
-                    meta.digest == digest && scope.covers(&meta.identity.namespace)
+                    meta.digest == digest
+                        && scope.covers(&meta.identity.namespace)
+                        && !but.contains(&meta.key)
                 };
                 entries.values().find(is_it).cloned()
             }

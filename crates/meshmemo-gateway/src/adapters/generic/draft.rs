@@ -123,6 +123,7 @@ impl<'a> Draft<'a> {
             is_textured: texture.is_some_and(means_yes),
             model_field: route.model_field.clone(),
             headers: route.keep_headers.clone(),
+            said: None,
         };
         let keeping = if self.is_image_elsewhere {
             Keeping::PassedThrough(Reason::ImageByReference)

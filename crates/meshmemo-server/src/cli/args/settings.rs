@@ -92,7 +92,7 @@ pub(in crate::cli) struct BackendSettings {
     #[arg(long, value_name = "relief|URL[,URL…]")]
     backend: Option<String>,
     /// The protocol of the server: hunyuan3d-2, hunyuan3d-2.1-stock, hunyuan3d-2.1-forwarding,
-    /// stability, or generic, which the configuration file describes [default: native, for `relief`]
+    /// orfeas, stability, or generic, which the configuration file describes [default: native, for `relief`]
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
     /// The name of the model, or with commas between them those of each backend, which must be the same;

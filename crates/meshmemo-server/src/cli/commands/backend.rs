@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -72,6 +72,9 @@ fn drain(backend: &str, waits: bool, remote: &Remote) -> Result<Done> {
         let mut states = report["backends"].as_array().into_iter().flatten();
         let now = states.find(|it| it["backend"] == name);
         state = now.context("the backend is not there any more")?.clone();
+    }
+    if waits && state["status"] != "drained" {
+        bail!("somebody has resumed {} meanwhile: it is {}", state["backend"], state["status"]);
     }
     tell(remote, &state)
 }

@@ -17,7 +17,7 @@ use crate::access::{Auth, Refusal};
 use crate::cli::args::Serve;
 use crate::cli::{Done, Usage, output};
 use crate::config::{BackendConfig, Config};
-use crate::http::{MODEL_NOT_NAMED, State, Stopped, serve};
+use crate::http::{MODEL_NOT_NAMED, State, Stopped, go_on, serve};
 use crate::limits::{
     BACKEND_WATCH_INTERVAL, CONNECTIONS_MAX, FILES_BESIDE_CONNECTIONS, WATCH_INTERVAL,
     WRONG_KEYS_INTERVAL,
@@ -69,6 +69,7 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
     warn_of_exposure(&state);
     warn_of_backend(&state);
     output::say(&format!("meshmemo listens on {}://{address}", state.scheme()))?;
+    go_on(&state).await;
     let watching = start_watching(&state);
     let warming = AbortOnDropHandle::new(start_warming(&state));
     let stopped = serve(listener, Arc::clone(&state), stop).await;

@@ -139,7 +139,8 @@ pub(super) fn no_jobs() -> Problem {
     Problem::not_found("there are no jobs in this protocol")
 }
 
-fn wanted(state: &State, caller: &Caller, headers: &HeaderMap) -> Wanted {
+/// Says what is asked for besides the model.
+pub(super) fn wanted(state: &State, caller: &Caller, headers: &HeaderMap) -> Wanted {
     let freshness = state.freshness(may_be(caller, headers));
     Wanted { label: None, freshness, quota: caller.places() }
 }

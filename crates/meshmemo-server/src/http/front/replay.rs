@@ -91,7 +91,7 @@ pub(super) fn let_pages_read(
     if is_of_another {
         headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     }
-    let is_for_any = gateway.adapter().lets_any_page_read();
+    let is_for_any = gateway.adapter().manner().lets_any_page_read;
     let is_named = headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     if is_for_any && origin.is_some() && !is_named {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

@@ -53,7 +53,7 @@ pub(super) async fn status(
         Some(stored) => around(state, reply, &stored).await?,
         None => plain(reply.status, reply.media_type, reply.before),
     };
-    if adapter.lets_any_page_read() {
+    if adapter.manner().lets_any_page_read {
         let any = HeaderValue::from_static("*");
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
     }
@@ -61,7 +61,7 @@ pub(super) async fn status(
 }
 
 /// Answers with a model in base64, and what stands around it.
-async fn around(
+pub(super) async fn around(
     state: &State,
     reply: Reply,
     stored: &Arc<dyn Stored>,

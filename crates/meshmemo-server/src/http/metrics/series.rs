@@ -141,7 +141,7 @@ fn backends(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Er
     let help = "Generations that a backend works at";
     gauges(to, "backend_working", help, &gauge(|lane| lane.working as u64))?;
     let help = "Whether a backend accepted the last connection";
-    gauges(to, "backend_up", help, &gauge(|lane| lane.is_reachable.into()))?;
+    gauges(to, "backend_up", help, &gauge(|lane| lane.trouble.is_none().into()))?;
     let help = "Whether a backend is given no more work";
     gauges(to, "backend_drained", help, &gauge(|lane| lane.is_drained.into()))?;
     let help = "Whether others are preferred to a backend, as it failed again and again";

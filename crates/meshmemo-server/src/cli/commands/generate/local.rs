@@ -4,8 +4,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use meshmemo::{Freshness, Health, ResultCache, Tier, read_entry};
-use meshmemo_gateway::{Ask, Shown};
+use meshmemo_gateway::{Ask, Shown, credentials};
 use meshmemo_gen::Parameters;
 use meshmemo_gen::canonical::NAMESPACE;
 use meshmemo_tiers::{Holder, OpenError, holder};
@@ -17,7 +19,7 @@ use crate::backend::{Backend, Order};
 use crate::cli::args::Generate;
 use crate::cli::client::backend_authorization;
 use crate::cli::{Usage, output};
-use crate::config::{BackendConfig, Config, Credentials};
+use crate::config::Config;
 use crate::http::MODEL_NOT_NAMED;
 use crate::wire::{self, Parts};
 
@@ -129,11 +131,10 @@ impl Local {
 fn shown(config: &Config, parts: &Parts) -> Result<Option<Shown>> {
     let Some(authorization) = backend_authorization()? else { return Ok(None) };
     let secret = wire::secret(config, parts)?;
-    let is_shared = match &config.backend {
-        BackendConfig::Remote(remote) => remote.credentials == Credentials::Share,
-        BackendConfig::Relief => true,
-    };
-    Ok(Some(Shown::new(authorization, &secret, is_shared)))
+    let alone = HeaderMap::from_iter([(AUTHORIZATION, authorization.clone())]);
+    let hash = secret.credentials(&credentials(&alone, "", (None, &[])));
+    let hash = hash.filter(|_| !config.backend.shares_credentials());
+    Ok(Some(Shown::new(authorization, hash)))
 }
 
 /// Refuses to send photos, and a key, to whatever another user says is a server.
