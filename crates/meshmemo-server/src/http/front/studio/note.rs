@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use meshmemo::{Digest, Error, ErrorKind, Freshness, Scope};
 use meshmemo_gateway::orfeas::Order;
-use meshmemo_gateway::{Gateway, Owner, Wanted};
+use meshmemo_gateway::{FoundJob, Gateway, Owner, Wanted};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
@@ -77,7 +77,11 @@ async fn go_on_with(state: &Arc<State>, gateway: &Arc<Gateway>, id: &str) -> Res
     let label = Some(upload.label.clone());
     let wanted = Wanted { label, freshness: state.freshness(Freshness::Cached), quota: None };
     let (sent_on, order) = (HeaderMap::new(), &order);
-    let ordered = Ordered { upload: &upload, order, photo, owner, sent_on, wanted };
+    let key = match state.jobs.find(id, &Scope::All) {
+        FoundJob::Job(job) => Some(job.key),
+        _ => return Ok(false),
+    };
+    let ordered = Ordered { upload: &upload, order, photo, owner, sent_on, wanted, key };
     begin(state, gateway, &Caller::itself(), ordered).await?;
     Ok(true)
 }

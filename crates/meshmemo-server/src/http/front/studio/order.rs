@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
-use meshmemo::{Error, ErrorKind, Freshness};
+use meshmemo::{Error, ErrorKind, Freshness, Key};
 use meshmemo_gateway::orfeas::{self, Order};
 use meshmemo_gateway::{Gateway, JobState, Owner, Reply, Unclear, Upload, Wanted};
 use serde_json::Value;
@@ -32,6 +32,8 @@ pub(in crate::http::front) struct Ordered<'a> {
     pub(super) owner: Owner,
     pub(super) sent_on: HeaderMap,
     pub(super) wanted: Wanted,
+    /// What the job makes, where that is known: another order of the same upload is not gone on with.
+    pub(super) key: Option<Key>,
 }
 
 impl Studio<'_> {
@@ -87,8 +89,13 @@ impl Studio<'_> {
             let noting = spawn_blocking(move || uploads.note_order(&id, &note));
             noting.await.map_err(|panic| unread(&panic))?;
         }
-        begin(state, gateway, caller, Ordered { upload, order, photo, owner, sent_on, wanted })
-            .await
+        begin(
+            state,
+            gateway,
+            caller,
+            Ordered { upload, order, photo, owner, sent_on, wanted, key: None },
+        )
+        .await
     }
 }
 
@@ -99,7 +106,7 @@ pub(super) async fn begin(
     caller: &Caller,
     ordered: Ordered<'_>,
 ) -> Result<(), Error> {
-    let Ordered { upload, order, photo, owner, sent_on, wanted } = ordered;
+    let Ordered { upload, order, photo, owner, sent_on, wanted, key } = ordered;
     let letter = orfeas::letter(order, photo, sent_on);
     let (reading, read) = (Arc::clone(gateway), letter.clone());
     let reading = spawn_blocking(move || {
@@ -109,6 +116,10 @@ pub(super) async fn begin(
     });
     let known = reading.await.map_err(|panic| unread(&panic))?;
     let request = gateway.request(&known, letter, wanted);
+    if key.is_some_and(|key| key != request.key()) {
+        let message = "what is noted of it is another order";
+        return Err(Error::new(ErrorKind::Corrupt, message));
+    }
     let named = Named { id: &upload.id, namespace: &upload.namespace };
     start_named(state, caller, Speaks::Backends, (named, request)).await
 }
