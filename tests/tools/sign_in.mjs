@@ -3,7 +3,7 @@
 // node tests/tools/sign_in.mjs URL KEY PHOTO
 //
 // KEY may do everything. Prints what was seen, a line for each step; exits with 1 at the first that
-// is not as it should be.
+// is not as it should be, and with 3 if the browser answers no more.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -41,10 +41,10 @@ const violations = [];
 let step = "start";
 const tooLong = setTimeout(() => {
   console.log(`FAIL ${step}: it took more than ${PATIENCE_MS} ms`);
-  process.exit(1);
+  process.exit(3);
 }, PATIENCE_MS);
 try {
-  const page = await browser.newPage();
+  const page = browser.pages()[0];
   page.on("console", (message) => {
     if (message.text().includes("Content Security Policy")) violations.push(message.text());
   });
@@ -79,8 +79,8 @@ try {
   assert.match((await download).suggestedFilename(), /\.glb$/);
 
   begin("pages of other origins change nothing, be they of the same site or not");
-  assert.equal(await statusOfForeignPost(browser, "127.0.0.1"), 403);
-  assert.equal(await statusOfForeignPost(browser, "localhost"), 401);
+  assert.equal(await statusOfForeignPost(page, "127.0.0.1"), 403);
+  assert.equal(await statusOfForeignPost(page, "localhost"), 401);
 
   begin("after signing out, the form is shown again");
   await page.goto(url);
@@ -111,7 +111,7 @@ async function signIn(page, text) {
 }
 
 // Lets a page on another port of `host` post a form, with whatever the browser adds to it.
-async function statusOfForeignPost(browser, host) {
+async function statusOfForeignPost(page, host) {
   const body = `<form method="post" action="${url}/api/cache/clear"><button>Win</button></form>`;
   const server = createServer((_, answer) => {
     answer.writeHead(200, { "content-type": "text/html" });
@@ -119,14 +119,12 @@ async function statusOfForeignPost(browser, host) {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const page = await browser.newPage();
   try {
     await page.goto(`http://${host}:${server.address().port}/`);
     const answered = page.waitForResponse((it) => it.url().endsWith("/api/cache/clear"));
     await page.getByRole("button", { name: "Win" }).click();
     return (await answered).status();
   } finally {
-    await page.close();
     server.closeAllConnections();
     server.close();
   }

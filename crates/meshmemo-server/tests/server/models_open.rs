@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use crate::house::{House, PHOTOS, in_repository};
 
 pub(crate) fn assert_passes(command: &mut Command) {
-    let ended = command.output().unwrap();
+    assert_passed(command.output().unwrap());
+}
+
+pub(crate) fn assert_passed(ended: Output) {
     let said = [ended.stdout, ended.stderr].map(|out| String::from_utf8(out).unwrap()).concat();
     assert!(ended.status.success(), "{said}");
 }
