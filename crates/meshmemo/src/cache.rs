@@ -9,10 +9,10 @@ mod insertion;
 mod listing;
 mod load;
 mod namespaces;
+mod turn;
 
-use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,14 +24,15 @@ use crate::clock::Clock;
 use crate::flight::Flights;
 use crate::limits::Limits;
 use crate::memory::{Charge, Departed, ExactLru, NoRoom, SlotIndex};
-use crate::probe::{Candidates, with_key};
+use crate::probe::{Candidates, Probe, with_key};
 use crate::stats::{Cause, Stats};
 use crate::sync::Mutex;
 use crate::ticket::Ticket;
 pub use builder::{Builder, Policy};
 pub use insertion::{EntryOptions, InsertOutcome};
 pub use listing::{EntryInfo, Removed};
-use load::Loaded;
+use turn::Loaded;
+pub use turn::{Follow, Landed, Lead, Turn};
 
 /// An exact, bounded, in-process cache; clones share it.
 ///
@@ -75,6 +76,15 @@ type Weigher<K, V> = dyn Fn(&K, &V) -> u64 + Send + Sync;
 type NamespaceOf<K, V> = dyn Fn(&K, &V) -> Arc<str> + Send + Sync;
 type Listener<K, V> = dyn Fn(&K, &V, Cause) + Send + Sync;
 
+/// Whether a look-up counts that finds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// As a miss.
+    Counts,
+    /// No: the caller will [`begin`](Cache::begin) then, which counts it.
+    IsLeftOut,
+}
+
 struct Pair<K, V> {
     key: K,
     value: V,
@@ -96,33 +106,29 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     }
 
     /// Returns the value of `key` and makes it the most recently used.
-    pub fn get<Q>(&self, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let pair = self.with_entry(self.hash(key), key, |memory, found| match found {
-            Some((index, pair)) => {
-                memory.stats.hits += 1;
-                memory.touch(index);
-                Some(Arc::clone(pair))
-            }
-            None => {
-                memory.stats.misses += 1;
-                None
-            }
-        });
+    pub fn get(&self, key: &(impl Probe<K> + ?Sized)) -> Option<V> {
+        let pair = self.look_up(self.hash(key), key, Missing::Counts, Arc::clone);
         pair.map(|pair| pair.value.clone())
     }
 
+    /// Returns what `read` makes of the value of `key`, which becomes the most recently used.
+    ///
+    /// Faster than [`get`](Self::get) by a copy of the value's holder, as `read` runs under the
+    /// lock: it may neither run user code nor use the cache.
+    pub fn read<R>(
+        &self,
+        key: &(impl Probe<K> + ?Sized),
+        missing: Missing,
+        read: impl FnOnce(&V) -> R,
+    ) -> Option<R> {
+        self.look_up(self.hash(key), key, missing, |pair| read(&pair.value))
+    }
+
     /// Returns the value of `key` and leaves the order of use and the statistics as they are.
-    pub fn peek<Q>(&self, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let pair = self
-            .with_entry(self.hash(key), key, |_, found| found.map(|(_, pair)| Arc::clone(pair)));
+    pub fn peek(&self, key: &(impl Probe<K> + ?Sized)) -> Option<V> {
+        let pair = self.with_entry(self.hash(key), key, |memory, found| {
+            found.map(|index| Arc::clone(&memory.slot(index).item))
+        });
         pair.map(|pair| pair.value.clone())
     }
 
@@ -142,18 +148,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     ///
     /// A loader that is making the value now will not bring it back: its waiters get the value, the
     /// cache does not keep it.
-    pub fn remove<Q>(&self, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
+    pub fn remove(&self, key: &(impl Probe<K> + ?Sized)) -> Option<V> {
         let hash = self.hash(key);
         self.inner.flights.invalidate(hash, key);
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         let pair = self.with_entry(hash, key, |memory, found| {
-            found.map(|(index, pair)| {
+            found.map(|index| {
+                let pair = Arc::clone(&memory.slot(index).item);
                 memory.remove(index, Cause::Removed, &mut departed);
-                Arc::clone(pair)
+                pair
             })
         });
         self.notify(departed);
@@ -218,15 +221,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         self.locked(|memory, _| memory.validate());
     }
 
-    /// Returns the value of `key` and counts a hit; counts nothing if it is not in.
+    /// Returns the value of `key` as [`get`](Self::get) does, but counts nothing if it is not in: for
+    /// who will [`begin`](Self::begin) then.
     pub(crate) fn hit(&self, hash: u64, key: &K) -> Option<V> {
-        let pair = self.with_entry(hash, key, |memory, found| {
-            found.map(|(index, pair)| {
-                memory.stats.hits += 1;
-                memory.touch(index);
-                Arc::clone(pair)
-            })
-        });
+        let pair = self.look_up(hash, key, Missing::IsLeftOut, Arc::clone);
         pair.map(|pair| pair.value.clone())
     }
 
@@ -243,14 +241,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         let namespace = self.inner.namespace_of.as_ref().map(|of| of(&key, &value));
         let now = self.inner.clock.now();
         let pair = Arc::new(Pair { key, value });
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         self.expect_deadlines(options.ttl.or(None));
         let (outcome, refused) = self.with_entry(hash, &pair.key, |memory, found| {
             if !ticket.is_valid() {
                 return (InsertOutcome::Invalidated, None);
             }
             let is_replacement = found.is_some();
-            if let Some((index, _)) = found {
+            if let Some(index) = found {
                 memory.remove(index, Cause::Replaced, &mut departed);
             }
             let ttl = options.ttl.or(memory.limits().ttl);
@@ -273,31 +271,48 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         outcome
     }
 
-    pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
-        self.inner.hasher.hash_one(key)
+    pub(crate) fn hash(&self, key: &(impl Probe<K> + ?Sized)) -> u64 {
+        key.hash_by(&self.inner.hasher)
+    }
+
+    /// Finds an entry, counts, makes it the most recently used and reads it, under the lock.
+    fn look_up<R>(
+        &self,
+        hash: u64,
+        key: &(impl Probe<K> + ?Sized),
+        missing: Missing,
+        read: impl FnOnce(&Arc<Pair<K, V>>) -> R,
+    ) -> Option<R> {
+        self.with_entry(hash, key, |memory, found| match (found, missing) {
+            (Some(index), _) => {
+                memory.stats.hits += 1;
+                Some(read(memory.touch(index)))
+            }
+            (None, Missing::Counts) => {
+                memory.stats.misses += 1;
+                None
+            }
+            (None, Missing::IsLeftOut) => None,
+        })
     }
 
     /// Runs `act` under the lock with the living entry of `key`, after the expired ones have left.
-    fn with_entry<Q, R>(
+    fn with_entry<R>(
         &self,
         hash: u64,
-        key: &Q,
-        act: impl FnOnce(&mut ExactLru<Arc<Pair<K, V>>>, Option<(SlotIndex, &Arc<Pair<K, V>>)>) -> R,
-    ) -> R
-    where
-        K: Borrow<Q>,
-        Q: Eq + ?Sized,
-    {
+        key: &(impl Probe<K> + ?Sized),
+        act: impl FnOnce(&mut ExactLru<Arc<Pair<K, V>>>, Option<SlotIndex>) -> R,
+    ) -> R {
         let now = self.now_if_mortal();
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         let result = with_key(
             &self.inner.memory,
             hash,
-            |pair| pair.key.borrow() == key,
+            key,
+            |pair| &pair.key,
             |memory, found| {
                 let deadline = |index| memory.slot(index).charge.deadline;
-                let is_alive =
-                    |&(index, _): &(SlotIndex, _)| deadline(index).is_none_or(|at| at > now);
+                let is_alive = |index: &SlotIndex| deadline(*index).is_none_or(|at| at > now);
                 let found = found.filter(is_alive);
                 memory.expire(now, &mut departed);
                 act(memory, found)
@@ -313,7 +328,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         act: impl FnOnce(&mut ExactLru<Arc<Pair<K, V>>>, &mut Departed<Arc<Pair<K, V>>>) -> R,
     ) -> R {
         let now = self.now_if_mortal();
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         let result = {
             let mut memory = self.inner.memory.lock();
             memory.expire(now, &mut departed);

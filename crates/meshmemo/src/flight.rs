@@ -8,9 +8,9 @@
 //! Knows no runtime: followers are futures, woken through their wakers. Wakers, keys and results
 //! are never cloned, compared or dropped under a lock.
 
-use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::future::Future;
+use std::hash::Hash;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use hashbrown::HashTable;
 use slab::Slab;
 
 use crate::audience::Audience;
-use crate::probe::{Candidates, with_key};
+use crate::probe::{Candidates, Probe, with_key};
 use crate::sync::{Mutex, thread_local};
 use crate::ticket::Ticket;
 
@@ -48,7 +48,7 @@ pub(crate) enum Landing<R> {
     Abandoned,
 }
 
-impl<K: Eq + Clone, R> Flights<K, R> {
+impl<K: Hash + Eq + Clone, R> Flights<K, R> {
     pub(crate) fn new() -> Self {
         Self { table: Arc::new(Mutex::new(FlightTable { flights: HashTable::new() })) }
     }
@@ -59,9 +59,10 @@ impl<K: Eq + Clone, R> Flights<K, R> {
         let flight = with_key(
             &self.table,
             hash,
-            |flight| flight.key == *key,
+            key,
+            |flight| &flight.key,
             |table, found| match found {
-                Some(((), flight)) => Arc::clone(flight),
+                Some(flight) => flight,
                 None => {
                     table.flights.insert_unique(hash, Arc::clone(&fresh), |flight| flight.hash);
                     Arc::clone(&fresh)
@@ -82,30 +83,22 @@ impl<K: Eq + Clone, R> Flights<K, R> {
 
     /// Returns those who wait for the flight for `key`, if there is one.
     pub(crate) fn audience(&self, hash: u64, key: &K) -> Option<Audience> {
-        let found = with_key(
-            &self.table,
-            hash,
-            |flight| flight.key == *key,
-            |_, found| found.map(|((), flight)| Arc::clone(flight)),
-        );
+        let found = with_key(&self.table, hash, key, |flight| &flight.key, |_, found| found);
         found.map(|flight| flight.audience.clone())
     }
 
     /// Takes the right to publish from the flight for `key`; nobody joins it any more, and those
     /// who wait for it still get what it brings.
-    pub(crate) fn invalidate<Q>(&self, hash: u64, key: &Q)
-    where
-        K: Borrow<Q>,
-        Q: Eq + ?Sized,
-    {
+    pub(crate) fn invalidate(&self, hash: u64, key: &(impl Probe<K> + ?Sized)) {
         let _dropped_unlocked = with_key(
             &self.table,
             hash,
-            |flight| flight.key.borrow() == key,
+            key,
+            |flight| &flight.key,
             |table, found| {
-                found.and_then(|((), flight)| {
+                found.map(|flight| {
                     flight.ticket.invalidate();
-                    table.detach(flight)
+                    (table.detach(&flight), flight)
                 })
             },
         );
@@ -142,12 +135,12 @@ impl<K, R> FlightTable<K, R> {
 }
 
 impl<K, R> Candidates for FlightTable<K, R> {
-    type Place = ();
+    type Place = Arc<Flight<K, R>>;
     type Item = Flight<K, R>;
 
-    fn candidates(&self, hash: u64) -> impl Iterator<Item = ((), &Arc<Flight<K, R>>)> {
+    fn candidates(&self, hash: u64) -> impl Iterator<Item = (Self::Place, &Arc<Flight<K, R>>)> {
         let flights = self.flights.iter_hash(hash);
-        flights.filter(move |flight| flight.hash == hash).map(|flight| ((), flight))
+        flights.filter(move |flight| flight.hash == hash).map(|flight| (Arc::clone(flight), flight))
     }
 }
 

@@ -55,7 +55,10 @@ pub mod testing;
 pub use audience::{Audience, Progress};
 pub use backend::{Derived, Freshness, Generated, Generation, Request, Variants};
 pub use breaker::Breaker;
-pub use cache::{Builder, Cache, EntryInfo, EntryOptions, InsertOutcome, Policy, Removed};
+pub use cache::{
+    Builder, Cache, EntryInfo, EntryOptions, Follow, InsertOutcome, Landed, Lead, Missing, Policy,
+    Removed, Turn,
+};
 pub use clock::{Clock, SystemClock};
 pub use digest_index::DigestIndex;
 pub use entry::{Entry, Head, Meta, Stored, read_entry};
@@ -66,6 +69,7 @@ pub use lease::{Acquired, HeldLease, Lease};
 pub use limits::Limits;
 pub use memory::{Charge, Departed, ExactLru, Holding, NoRoom, Slot, SlotIndex};
 pub use outcome::{Outcome, Served, Timings};
+pub use probe::Probe;
 pub use result_cache::{
     Listing, Removal, ResultCache, ResultCacheBuilder, TierReport, Warm, Warmed,
 };

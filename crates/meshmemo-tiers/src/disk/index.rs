@@ -263,7 +263,7 @@ impl Index {
     /// Forgets everything that was in a directory which is not there any more, and unlinks nothing
     /// of it: it may come back.
     pub(super) fn lose(&mut self) {
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         self.lru.clear(&mut departed);
         self.digests.clear();
         self.early_uses.clear();
@@ -286,7 +286,7 @@ impl Index {
 
     /// Removes every entry whose time is over.
     pub(super) fn expire(&mut self, wall: Duration) {
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         self.lru.expire(wall, &mut departed);
         self.depart(departed);
     }
@@ -301,7 +301,7 @@ impl Index {
             deadline: kept.summary.expires,
         };
         self.see(name.generation);
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         let taken = self.lru.insert(hash(&name.key), kept, charge, wall, &mut departed);
         taken.expect("it is within its share, and the list has no other limit");
         self.depart(departed);
@@ -312,7 +312,7 @@ impl Index {
     /// Removes an entry; what becomes of its file and of the bytes that it takes, the caller decides.
     fn take_out(&mut self, key: &Key, cause: Cause) -> Option<Kept> {
         let at = self.find(key)?;
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         self.lru.remove(at, cause, &mut departed);
         let (kept, _) = departed.pop()?;
         self.forget_digest(&kept);

@@ -33,6 +33,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         self.list(|memory| memory.iter().map(|(_, slot)| slot.into()).collect())
     }
 
+    /// Shows every key and value to `see`, under the lock; shows none and returns `false` where the
+    /// lock is not free. For a garbage collector, which must not wait: `see` may neither run user
+    /// code nor use the cache.
+    pub fn try_each(&self, mut see: impl FnMut(&K, &V)) -> bool {
+        let Some(memory) = self.inner.memory.try_lock() else { return false };
+        memory.iter().for_each(|(_, slot)| see(&slot.item.key, &slot.item.value));
+        true
+    }
+
     /// Copies what is listed under the lock, and clones keys and values outside of it.
     pub(super) fn list(
         &self,

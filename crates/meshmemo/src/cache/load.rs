@@ -4,25 +4,14 @@
 //! A loader runs in its caller. If the caller's future is dropped or its loader panics, a waiter
 //! runs its own. An error reaches all present waiters and is not kept.
 
-use std::any::Any;
 use std::convert::Infallible;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use super::turn::{Lead, Turn};
 use super::{Cache, EntryOptions};
-use crate::flight::{Follower, Guard, Joined, Landing};
 use crate::sync::block_on;
-
-/// What a loader brought; an error keeps its type, for the waiters that expect the same.
-pub(super) type Loaded<V> = Result<V, Arc<dyn Any + Send + Sync>>;
-
-enum Begun<K, V> {
-    Hit(V),
-    Lead(Guard<K, Loaded<V>>),
-    Follow(Follower<K, Loaded<V>>),
-    Reentrant,
-}
 
 impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     /// Returns the value of `key`, which `load` makes if nobody has made it or is making it.
@@ -49,16 +38,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     ) -> Result<V, Arc<E>> {
         loop {
             match self.begin(key) {
-                Begun::Hit(value) => return Ok(value),
-                Begun::Lead(guard) => {
-                    let started_at = self.inner.clock.now();
-                    let loaded = guard.lead(load);
-                    let cost = self.inner.clock.now().saturating_sub(started_at);
-                    return self.finish(key, guard, loaded, cost.as_secs_f64());
+                Turn::Hit(value) => return Ok(value),
+                Turn::Lead(lead) => {
+                    let loaded = lead.guard.lead(load);
+                    return finish(lead, loaded);
                 }
-                Begun::Reentrant => return load().map_err(Arc::new),
-                Begun::Follow(follower) => {
-                    if let Some(result) = self.settle(&block_on(follower)) {
+                Turn::Follow(follow) if follow.is_led_by_this_stack() => {
+                    follow.bypass();
+                    return load().map_err(Arc::new);
+                }
+                Turn::Follow(follow) => {
+                    if let Some(result) = block_on(follow).settle() {
                         return result;
                     }
                 }
@@ -95,84 +85,41 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     ) -> Result<V, Arc<E>> {
         loop {
             match self.begin(key) {
-                Begun::Hit(value) => return Ok(value),
-                Begun::Lead(guard) => {
-                    let started_at = self.inner.clock.now();
-                    let loaded = guard.lead_async(load).await;
-                    let cost = self.inner.clock.now().saturating_sub(started_at);
-                    return self.finish(key, guard, loaded, cost.as_secs_f64());
+                Turn::Hit(value) => return Ok(value),
+                Turn::Lead(lead) => {
+                    let loaded = lead.guard.lead_async(load).await;
+                    return finish(lead, loaded);
                 }
-                Begun::Reentrant => return load.await.map_err(Arc::new),
-                Begun::Follow(follower) => {
-                    if let Some(result) = self.settle(&follower.await) {
+                Turn::Follow(follow) if follow.is_led_by_this_stack() => {
+                    follow.bypass();
+                    return load.await.map_err(Arc::new);
+                }
+                Turn::Follow(follow) => {
+                    if let Some(result) = follow.await.settle() {
                         return result;
                     }
                 }
             }
         }
     }
+}
 
-    /// Looks the key up, joins its flight, and as a leader looks once more: between the first look
-    /// and the flight, the previous one may have landed.
-    fn begin(&self, key: &K) -> Begun<K, V> {
-        let hash = self.hash(key);
-        if let Some(value) = self.hit(hash, key) {
-            return Begun::Hit(value);
+/// Publishes what the leader's loader brought, and lands the flight.
+fn finish<K: Hash + Eq + Clone, V: Clone, E: Send + Sync + 'static>(
+    lead: Lead<K, V>,
+    loaded: Result<V, E>,
+) -> Result<V, Arc<E>> {
+    match loaded {
+        Ok(value) => {
+            let cost_seconds = lead.elapsed().as_secs_f64();
+            // A value that does not fit is still the answer, for everybody who waited.
+            let _outcome = lead.keep(value.clone(), EntryOptions::new().cost(cost_seconds));
+            Ok(value)
         }
-        match self.inner.flights.join(hash, key) {
-            Joined::Leader(guard) => match self.hit(hash, key) {
-                Some(value) => Begun::Hit(value),
-                None => {
-                    self.locked(|memory, _| memory.stats.misses += 1);
-                    Begun::Lead(guard)
-                }
-            },
-            Joined::Follower(follower) if follower.is_led_by_this_stack() => {
-                self.locked(|memory, _| memory.stats.bypasses += 1);
-                Begun::Reentrant
-            }
-            Joined::Follower(follower) => Begun::Follow(follower),
-        }
-    }
-
-    /// Returns what a flight brought; `None` if it was abandoned, or failed with an error of
-    /// another type, so that the caller must try on its own.
-    fn settle<E: Send + Sync + 'static>(
-        &self,
-        landing: &Landing<Loaded<V>>,
-    ) -> Option<Result<V, Arc<E>>> {
-        let Landing::Brought(loaded) = landing else { return None };
-        let result = match &**loaded {
-            Ok(value) => Ok(value.clone()),
-            Err(error) => Err(Arc::clone(error).downcast::<E>().ok()?),
-        };
-        self.locked(|memory, _| memory.stats.coalesced += 1);
-        Some(result)
-    }
-
-    /// Publishes what the leader's loader brought, and lands the flight.
-    fn finish<E: Send + Sync + 'static>(
-        &self,
-        key: &K,
-        guard: Guard<K, Loaded<V>>,
-        loaded: Result<V, E>,
-        cost_seconds: f64,
-    ) -> Result<V, Arc<E>> {
-        match loaded {
-            Ok(value) => {
-                let options = EntryOptions::new().cost(cost_seconds);
-                let (hash, kept) = (self.hash(key), value.clone());
-                // A value that does not fit is still the answer, for everybody who waited.
-                let _outcome = self.publish(hash, key.clone(), kept, options, guard.ticket());
-                guard.land(Ok(value.clone()));
-                Ok(value)
-            }
-            Err(error) => {
-                let error = Arc::new(error);
-                let shared: Arc<dyn Any + Send + Sync> = Arc::clone(&error) as _;
-                guard.land(Err(shared));
-                Err(error)
-            }
+        Err(error) => {
+            let error = Arc::new(error);
+            lead.fail(Arc::clone(&error) as _);
+            Err(error)
         }
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use hashbrown::HashTable;
 use slab::Slab;
+use smallvec::SmallVec;
 
 use crate::limits::{ENTRIES_ADDRESSABLE, Limits};
 use crate::stats::{Cause, Stats};
@@ -65,7 +66,9 @@ pub struct Charge {
 }
 
 /// Items that have left, with their causes, in the order in which they left.
-pub type Departed<T> = Vec<(T, Cause)>;
+///
+/// An insertion makes one leave at most times, which takes no allocation.
+pub type Departed<T> = SmallVec<[(T, Cause); 1]>;
 
 /// Why an item can not come in, whatever leaves for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -369,13 +372,13 @@ mod tests {
     #[test]
     fn a_namespace_makes_room_for_its_own_within_its_share() {
         let mut memory = ExactLru::new(Limits { max_bytes: 100, ..Limits::UNLIMITED });
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         memory.set_shares(&HashMap::from([("a".into(), 30)]), &mut departed);
         for (item, charge) in [(1, of("b", 40)), (2, of("a", 10)), (3, of("a", 20))] {
             memory.insert(item.into(), item, charge, Duration::ZERO, &mut departed).unwrap();
         }
         memory.insert(4, 4, of("a", 15), Duration::ZERO, &mut departed).unwrap();
-        assert_eq!(departed, [(2, Cause::SizeBytes), (3, Cause::SizeBytes)]);
+        assert_eq!(departed.as_slice(), [(2, Cause::SizeBytes), (3, Cause::SizeBytes)]);
         assert_eq!(order(&memory), [4, 1], "the oldest of all stays: it is another's");
         let refused = memory.insert(5, 5, of("a", 31), Duration::ZERO, &mut departed);
         assert_eq!(refused.unwrap_err(), (5, NoRoom::Bytes { max_bytes: 30 }));
@@ -387,7 +390,7 @@ mod tests {
     #[test]
     fn a_lower_share_holds_at_once_and_nothing_is_left_of_an_empty_namespace() {
         let mut memory = ExactLru::new(Limits::UNLIMITED);
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         for item in 1..=4_u32 {
             let namespace = if item == 2 { "b" } else { "a" };
             let charge = of(namespace, 10);
@@ -405,7 +408,7 @@ mod tests {
     #[test]
     fn equal_hashes_do_not_confuse_entries() {
         let mut memory = ExactLru::new(Limits::UNLIMITED);
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         let first = memory.insert(7, "a", charge(1), Duration::ZERO, &mut departed).unwrap();
         memory.insert(7, "b", charge(2), Duration::ZERO, &mut departed).unwrap();
         assert_eq!(memory.candidates(7).count(), 2);
@@ -418,11 +421,11 @@ mod tests {
     #[test]
     fn weights_near_the_end_of_the_range_do_not_overflow() {
         let mut memory = ExactLru::new(Limits::UNLIMITED);
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         memory.insert(1, "a", charge(u64::MAX), Duration::ZERO, &mut departed).unwrap();
         memory.insert(2, "b", charge(u64::MAX), Duration::ZERO, &mut departed).unwrap();
         memory.validate();
-        assert_eq!(departed, [("a", Cause::SizeBytes)]);
+        assert_eq!(departed.as_slice(), [("a", Cause::SizeBytes)]);
     }
 
     /// What a list in the order of use, the oldest first, says that there is.
@@ -465,7 +468,7 @@ mod tests {
             steps in proptest::collection::vec((0..4_u8, 0..3_usize, 0..60_u64), 1..80)
         ) {
             let mut memory = ExactLru::new(Limits { max_bytes: MAX_BYTES, ..Limits::UNLIMITED });
-            let (mut plain, mut departed) = (Plain::default(), Vec::new());
+            let (mut plain, mut departed) = (Plain::default(), Departed::new());
             for (number, (step, whose, bytes)) in steps.into_iter().enumerate() {
                 let item = u32::try_from(number).unwrap();
                 match step {

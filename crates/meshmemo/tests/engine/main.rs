@@ -20,3 +20,4 @@ mod script;
 mod single_flight;
 mod storm;
 mod tiers_below;
+mod turns;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use meshmemo::{Cause, Holding};
+use meshmemo::{Cause, Departed, Holding};
 
 use super::Index;
 use crate::disk::budget::Waste;
@@ -57,7 +57,7 @@ impl Index {
 
     /// Sets what each namespace may take, and evicts what is more.
     pub(in crate::disk) fn set_shares(&mut self, shares: &HashMap<Arc<str>, u64>) {
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         self.lru.set_shares(shares, &mut departed);
         self.depart(departed);
     }
@@ -91,14 +91,14 @@ impl Index {
     }
 
     fn evict(&mut self) -> bool {
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         let was_there = self.lru.evict(Cause::SizeBytes, &mut departed);
         self.depart(departed);
         was_there
     }
 
     fn evict_of(&mut self, namespace: &str) -> bool {
-        let mut departed = Vec::new();
+        let mut departed = Departed::new();
         let was_there = self.lru.evict_of(namespace, Cause::SizeBytes, &mut departed);
         self.depart(departed);
         was_there
