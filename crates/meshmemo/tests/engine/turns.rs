@@ -114,7 +114,7 @@ impl Probe<String> for ByLength<'_> {
     }
 
     fn is_known_equal(&self, key: &String) -> Option<bool> {
-        self.is_sure.then(|| key.len() == self.key.len())
+        self.is_sure.then_some(key.len() == self.key.len())
     }
 
     fn is_equal(&self, key: &String) -> bool {
