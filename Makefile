@@ -2,15 +2,17 @@
 
 XTASK := cargo run -q -p xtask --
 PYTHON_TOOLS := target/tools/venv/bin
-export MYPY_CACHE_DIR := target/tools/mypy-cache
-export RUFF_CACHE_DIR := target/tools/ruff-cache
+PACKAGE := crates/meshmemo-python
+PACKAGE_TOOLS := $(CURDIR)/target/tools/package/bin
+export MYPY_CACHE_DIR := $(CURDIR)/target/tools/mypy-cache
+export RUFF_CACHE_DIR := $(CURDIR)/target/tools/ruff-cache
 
-.PHONY: run test test-rust test-shuttle crash fuzz lint lint-rust lint-house lint-python fmt bench tools
+.PHONY: run test test-rust test-shuttle test-python crash fuzz lint lint-rust lint-house lint-python fmt bench tools
 
 run:
 	cargo run --release -p meshmemo-server --bin meshmemo -- serve $(ARGS)
 
-test: test-rust test-shuttle
+test: test-rust test-shuttle test-python
 
 test-rust: tools
 	cargo test --workspace --all-features
@@ -18,6 +20,10 @@ test-rust: tools
 # All interleavings of the threads that a scheduler of its own can think of.
 test-shuttle:
 	CARGO_TARGET_DIR=target/shuttle RUSTFLAGS="--cfg shuttle" cargo test -p meshmemo --test shuttle --release
+
+# From a wheel that is built and installed, not from the sources.
+test-python: tools
+	$(XTASK) package
 
 # Kills a process that writes to the disk tier, 2,000 times.
 crash:
@@ -40,6 +46,8 @@ lint-house:
 lint-python: tools
 	$(PYTHON_TOOLS)/ruff check tests/tools && $(PYTHON_TOOLS)/ruff format --check tests/tools
 	$(PYTHON_TOOLS)/mypy --strict tests/tools && $(PYTHON_TOOLS)/pyright --pythonpath $(PYTHON_TOOLS)/python tests/tools
+	$(PYTHON_TOOLS)/ruff check $(PACKAGE) && $(PYTHON_TOOLS)/ruff format --check $(PACKAGE)
+	cd $(PACKAGE) && MYPYPATH=python $(PACKAGE_TOOLS)/mypy python/meshmemo && $(PACKAGE_TOOLS)/pyright --pythonpath $(PACKAGE_TOOLS)/python --project .
 
 fmt:
 	cargo fmt --all
@@ -47,6 +55,7 @@ fmt:
 bench:
 	$(XTASK) tools --bench
 	cargo bench --workspace
+	$(XTASK) package --bench
 
 # Installs into target/tools what the tests and the lints start.
 tools:

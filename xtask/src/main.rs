@@ -3,6 +3,8 @@
 //! - `tidy`: the rules of the house that no compiler knows.
 //! - `tools`: installs into `target/tools` what the tests and the lints start; with `--bench`, what the
 //!   benchmarks start.
+//! - `package`: builds and installs the Python package, and runs its tests; with `--bench`, its
+//!   benchmarks.
 //! - `fuzz`: runs the targets of `fuzz/` for a while.
 //! - `deny`: licences, advisories and duplicates of the dependencies, where cargo-deny is there.
 //!
@@ -18,6 +20,7 @@ mod documents;
 mod violation;
 
 mod tools;
+mod package;
 
 mod deny;
 
@@ -34,7 +37,8 @@ use anyhow::{Result, bail};
 
 use repository::Repository;
 
-const USAGE: &str = "usage: cargo run -q -p xtask -- tidy|tools [--bench]|fuzz|deny";
+const USAGE: &str =
+    "usage: cargo run -q -p xtask -- tidy|tools [--bench]|package [--bench]|fuzz|deny";
 
 fn main() -> ExitCode {
     match run() {
@@ -53,6 +57,8 @@ fn run() -> Result<ExitCode> {
         ["tidy"] => tidy::run(&repository),
         ["tools"] => tools::run(&repository, tools::For::Tests),
         ["tools", "--bench"] => tools::run(&repository, tools::For::Benchmarks),
+        ["package"] => package::run(&repository, package::For::Tests),
+        ["package", "--bench"] => package::run(&repository, package::For::Benchmarks),
         ["fuzz"] => fuzz::run(&repository),
         ["deny"] => deny::run(&repository),
         _ => bail!("{USAGE}"),

@@ -43,6 +43,16 @@ impl Repository {
         self.root.join("tests/tools")
     }
 
+    /// The Python package's crate.
+    pub(crate) fn package(&self) -> PathBuf {
+        self.root.join("crates/meshmemo-python")
+    }
+
+    /// Where the Python package is installed.
+    pub(crate) fn package_venv(&self) -> PathBuf {
+        self.tools().join("package")
+    }
+
     /// All text files that count, in the order of their paths.
     pub(crate) fn text_files(&self) -> Result<Vec<TextFile>> {
         let mut files = Vec::new();

@@ -1,11 +1,12 @@
 //! `tools`: installs into `target/tools` what the tests and the lints start. Quick when it is there.
 //!
 //! 1. `python`: an environment with `tests/tools/requirements*.txt`, in `venv`.
-//! 2. `node`: `tests/tools/package-lock.json` and the scripts beside it, in `node`.
-//! 3. `promtool`: Prometheus' checker of metrics, in `prometheus`.
-//! 4. `chromium`: the browser, which comes as a package of the system.
+//! 2. `package`: an environment for the Python package, with what its tests need, in `package`.
+//! 3. `node`: `tests/tools/package-lock.json` and the scripts beside it, in `node`.
+//! 4. `promtool`: Prometheus' checker of metrics, in `prometheus`.
+//! 5. `chromium`: the browser, which comes as a package of the system.
 //!
-//! With `--bench`, only what the benchmarks start: `varnish`.
+//! With `--bench`, only what the benchmarks start: `varnish`, and for the Python package its peers.
 //!
 //! A tool that is half installed is never taken for a whole one: its stamp is written last.
 
@@ -32,13 +33,18 @@ type Step = (&'static str, fn(&Repository) -> Result<Outcome>);
 
 const STEPS: &[Step] = &[
     ("python", python::install),
+    ("package", python::install_package),
     ("node", node::install),
     ("promtool", promtool::install),
     ("chromium", chromium::install),
 ];
 
 /// What the benchmarks start.
-const BENCH_STEPS: &[Step] = &[("varnish", varnish::install)];
+const BENCH_STEPS: &[Step] = &[
+    ("varnish", varnish::install),
+    ("python", python::install),
+    ("package", python::install_package_with_peers),
+];
 
 /// For whom tools are installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +104,7 @@ fn take(name: &str, install: impl FnOnce() -> Result<Outcome>) -> Result<()> {
 }
 
 /// The files of a directory with this extension, in order.
-fn files_with(extension: &str, directory: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files_with(extension: &str, directory: &Path) -> Result<Vec<PathBuf>> {
     let unreadable = || format!("cannot read {}", directory.display());
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).with_context(unreadable)? {
@@ -112,7 +118,7 @@ fn files_with(extension: &str, directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Leaves an empty directory, whatever was there.
-fn empty(directory: &Path) -> Result<()> {
+pub(crate) fn empty(directory: &Path) -> Result<()> {
     remove(directory)?;
     fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))
 }

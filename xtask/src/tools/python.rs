@@ -1,4 +1,5 @@
-//! A Python environment of its own, with all that `tests/tools/requirements*.txt` ask for.
+//! Python environments: one with all that `tests/tools/requirements*.txt` ask for, one for the
+//! Python package and what its tests ask for.
 //!
 //! It never installs into the machine's Python.
 
@@ -15,21 +16,39 @@ use crate::repository::Repository;
 /// Where Debian's package puts it, which need not be the first on the search path.
 const DEBIAN_PYTHON: &str = "/usr/bin/python3";
 
-/// Makes the environment unless it is there and up to date.
+/// Makes the environment of the tools.
 pub(super) fn install(repository: &Repository) -> Result<Outcome> {
     let requirements = requirements(&repository.requirements())?;
-    let venv = repository.tools().join("venv");
+    environment(&repository.tools().join("venv"), &requirements)
+}
+
+/// Makes the environment of the Python package.
+pub(super) fn install_package(repository: &Repository) -> Result<Outcome> {
+    let requirements = [repository.package().join("tests/requirements.txt")];
+    environment(&repository.package_venv(), &requirements)
+}
+
+/// Makes the same with the packages that it is measured beside.
+pub(super) fn install_package_with_peers(repository: &Repository) -> Result<Outcome> {
+    let package = repository.package();
+    let requirements =
+        [package.join("tests/requirements.txt"), package.join("benches/requirements.txt")];
+    environment(&repository.package_venv(), &requirements)
+}
+
+/// Makes an environment unless it is there and up to date.
+fn environment(venv: &Path, requirements: &[PathBuf]) -> Result<Outcome> {
     let python = venv.join("bin/python");
-    let stamp = Stamp::of(&venv, &requirements)?;
+    let stamp = Stamp::of(venv, requirements)?;
     // An environment breaks when the Python it links to is removed.
     if stamp.is_current() && program::works(&mut Command::new(&python)) {
         return Ok(Outcome::Ready);
     }
 
-    create(&venv)?;
+    create(venv)?;
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
-    for file in &requirements {
+    for file in requirements {
         pip.arg("--requirement").arg(file);
     }
     program::run(&mut pip).context("pip did not install what the tests need")?;

@@ -1,0 +1,184 @@
+//! The miss of a cached function, in steps that Python takes: [`Lead`] makes the value, [`Follow`]
+//! waits for who makes it.
+//!
+//! Waiting itself is Python's: a lock of `threading`, or a future of the waiter's event loop, that
+//! the end of the flight calls.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use meshmemo::Landed;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use crate::function::Function;
+use crate::key::Key;
+use crate::limits;
+use crate::lru_cache::{LRUCache, Value, options};
+use crate::size::measure;
+
+/// The part of a call that makes the value. If it is forgotten, a waiter makes it.
+#[pyclass(frozen, module = "meshmemo._core")]
+pub(crate) struct Lead {
+    place: Mutex<Option<meshmemo::Lead<Key, Value>>>,
+    function: Py<Function>,
+    cache: Py<LRUCache>,
+    number: u64,
+}
+
+impl Lead {
+    pub(crate) fn new(
+        lead: meshmemo::Lead<Key, Value>,
+        function: Py<Function>,
+        cache: Py<LRUCache>,
+        number: u64,
+    ) -> Self {
+        Self { place: Some(lead).into(), function, cache, number }
+    }
+
+    fn take(&self) -> Option<meshmemo::Lead<Key, Value>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn end(&self) -> PyResult<meshmemo::Lead<Key, Value>> {
+        self.take().ok_or_else(|| PyRuntimeError::new_err("the flight has ended"))
+    }
+}
+
+#[pymethods]
+impl Lead {
+    /// Keeps the value, and gives it to who waits.
+    #[pyo3(signature = (value, *, size_mb, ttl_seconds, cost_seconds))]
+    fn keep(
+        &self,
+        value: &Bound<'_, PyAny>,
+        size_mb: Option<&Bound<'_, PyAny>>,
+        ttl_seconds: Option<&Bound<'_, PyAny>>,
+        cost_seconds: Option<f64>,
+    ) -> PyResult<()> {
+        let size = size_mb.map(|size| limits::bytes("size", size)).transpose()?;
+        let ttl = ttl_seconds.map(|ttl| limits::ttl("ttl_seconds", ttl)).transpose()?;
+        let bytes = size.unwrap_or_else(|| measure(value));
+        let lead = self.end()?;
+        let cost = cost_seconds.unwrap_or_else(|| lead.elapsed().as_secs_f64());
+        let kept = Value { object: value.clone().unbind(), owner: self.function.get().owner() };
+        let outcome = lead.keep(kept, options(bytes, ttl).cost(cost));
+        self.function.get().end_lead(self.number);
+        self.cache.get().tell_refusal(value.py(), outcome)
+    }
+
+    /// Gives the value to who waits, and does not keep it.
+    fn give(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.end()?.give(Value { object: value.clone().unbind(), owner: 0 });
+        self.function.get().end_lead(self.number);
+        Ok(())
+    }
+
+    /// Gives an error to who waits; does nothing where the flight has ended.
+    fn fail(&self, error: Py<PyAny>) {
+        if let Some(lead) = self.take() {
+            lead.fail(Arc::new(error));
+        }
+        self.function.get().end_lead(self.number);
+    }
+
+    /// Has somebody who waits make the value; does nothing where the flight has ended.
+    fn hand_over(&self) {
+        let lead = self.take();
+        drop(lead);
+        self.function.get().end_lead(self.number);
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        self.hand_over();
+    }
+}
+
+/// Waits for what another call makes.
+#[pyclass(frozen, module = "meshmemo._core")]
+pub(crate) struct Follow {
+    wait: Mutex<Wait>,
+    function: Py<Function>,
+}
+
+enum Wait {
+    Flying(meshmemo::Follow<Key, Value>),
+    Landed(Landed<Key, Value>),
+    Over,
+}
+
+impl Follow {
+    pub(crate) fn new(follow: meshmemo::Follow<Key, Value>, function: Py<Function>) -> Self {
+        Self { wait: Wait::Flying(follow).into(), function }
+    }
+
+    fn exchange(&self, wait: Wait) -> Wait {
+        let mut place = self.wait.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *place, wait)
+    }
+}
+
+#[pymethods]
+impl Follow {
+    /// Has `callback` called, on the thread that ends the flight, when it ends; returns `False`
+    /// if it has ended and nothing will be called.
+    fn notify(&self, callback: Py<PyAny>) -> bool {
+        let Wait::Flying(mut follow) = self.exchange(Wait::Over) else { return false };
+        let waker = Waker::from(Arc::new(Callback(callback)));
+        let polled = pin!(&mut follow).poll(&mut Context::from_waker(&waker));
+        let (wait, is_flying) = match polled {
+            Poll::Pending => (Wait::Flying(follow), true),
+            Poll::Ready(landed) => (Wait::Landed(landed), false),
+        };
+        drop(self.exchange(wait));
+        is_flying
+    }
+
+    /// Returns what the flight brought, as `(value, None)` or `(None, error)`; `None` if its leader
+    /// handed over, so that the caller has to begin anew. The flight must have ended.
+    fn settle(&self) -> PyResult<Option<Settled>> {
+        let landed = match self.exchange(Wait::Over) {
+            Wait::Landed(landed) => landed,
+            Wait::Flying(mut follow) => {
+                match pin!(&mut follow).poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(landed) => landed,
+                    Poll::Pending => return Err(PyRuntimeError::new_err("the flight goes on")),
+                }
+            }
+            Wait::Over => return Err(PyRuntimeError::new_err("the flight was settled before")),
+        };
+        Ok(landed.settle::<Py<PyAny>>().map(|result| match result {
+            Ok(value) => {
+                self.function.get().count_hit();
+                (Some(value.object), None)
+            }
+            Err(error) => (None, Some((*error).clone())),
+        }))
+    }
+
+    /// Waits no more, and counts the look-up as a bypass.
+    fn bypass(&self) {
+        if let Wait::Flying(follow) = self.exchange(Wait::Over) {
+            follow.bypass();
+        }
+    }
+}
+
+/// A value or an error.
+type Settled = (Option<Py<PyAny>>, Option<Py<PyAny>>);
+
+/// What the end of a flight calls.
+struct Callback(Py<PyAny>);
+
+impl Wake for Callback {
+    fn wake(self: Arc<Self>) {
+        Python::attach(|py| {
+            if let Err(error) = self.0.call0(py) {
+                error.write_unraisable(py, Some(self.0.bind(py)));
+            }
+        });
+    }
+}

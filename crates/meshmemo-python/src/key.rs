@@ -1,0 +1,123 @@
+//! [`Key`]: any hashable Python object as a key of the engine.
+//!
+//! The object is hashed once, before the cache is entered. Keys are compared under the engine's lock
+//! only where that runs no Python code: by identity, and where both are made of builtin types alone.
+
+use std::cell::Cell;
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use meshmemo::Probe;
+use pyo3::basic::CompareOp;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString, PyTuple};
+
+/// A key that an entry or a flight holds.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) object: Py<PyAny>,
+    hash: isize,
+    is_plain: bool,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_isize(self.hash);
+    }
+}
+
+/// For keys that were looked up before, so that an `__eq__` that raises has raised there: here it
+/// says that they are not equal.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+            && Python::attach(|py| is_equal(self.object.bind(py), other.object.bind(py)))
+                .unwrap_or(false)
+    }
+}
+
+impl Eq for Key {}
+
+/// What a caller looks a key up by.
+pub(crate) struct KeyProbe<'a, 'py> {
+    object: &'a Bound<'py, PyAny>,
+    hash: isize,
+    is_plain: bool,
+    raised: Cell<Option<Box<PyErr>>>,
+}
+
+impl<'a, 'py> KeyProbe<'a, 'py> {
+    /// Hashes the object.
+    ///
+    /// # Errors
+    /// What its `__hash__` raises.
+    pub(crate) fn new(object: &'a Bound<'py, PyAny>) -> PyResult<Self> {
+        let hash = object.hash()?;
+        Ok(Self { object, hash, is_plain: is_plain(object), raised: Cell::new(None) })
+    }
+
+    /// Returns the key for an entry of its own.
+    pub(crate) fn to_key(&self) -> Key {
+        let Self { hash, is_plain, .. } = *self;
+        Key { object: self.object.clone().unbind(), hash, is_plain }
+    }
+
+    /// Returns whether comparing it may run Python code.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// Passes on what an `__eq__` has raised since.
+    pub(crate) fn check(&self) -> PyResult<()> {
+        self.raised.take().map_or(Ok(()), |error| Err(*error))
+    }
+}
+
+impl Probe<Key> for KeyProbe<'_, '_> {
+    fn hash_by(&self, hasher: &impl BuildHasher) -> u64 {
+        let mut state = hasher.build_hasher();
+        state.write_isize(self.hash);
+        state.finish()
+    }
+
+    fn is_known_equal(&self, key: &Key) -> Option<bool> {
+        if self.object.as_ptr() == key.object.as_ptr() {
+            return Some(true);
+        }
+        if self.hash != key.hash {
+            return Some(false);
+        }
+        if !self.is_plain || !key.is_plain {
+            return None;
+        }
+        // What is too deep to be compared here is told so, and raises, outside of the lock.
+        is_equal(self.object, key.object.bind(self.object.py())).ok()
+    }
+
+    fn is_equal(&self, key: &Key) -> bool {
+        is_equal(self.object, key.object.bind(self.object.py())).unwrap_or_else(|error| {
+            self.raised.set(Some(Box::new(error)));
+            false
+        })
+    }
+}
+
+/// Compares as a `dict` does: the same object is equal to itself, whatever its `__eq__` says.
+fn is_equal(one: &Bound<'_, PyAny>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(one.is(other) || one.rich_compare(other, CompareOp::Eq)?.is_truthy()?)
+}
+
+/// Returns whether hashing and comparing the object runs no code but the interpreter's own.
+fn is_plain(object: &Bound<'_, PyAny>) -> bool {
+    is_plain_scalar(object)
+        || object.cast_exact::<PyTuple>().is_ok_and(|tuple| tuple.iter().all(|it| is_plain(&it)))
+}
+
+/// Does the same for what is not a tuple.
+pub(crate) fn is_plain_scalar(object: &Bound<'_, PyAny>) -> bool {
+    object.is_exact_instance_of::<PyString>()
+        || object.is_exact_instance_of::<PyInt>()
+        || object.is_none()
+        || object.is_exact_instance_of::<PyFloat>()
+        || object.is_exact_instance_of::<PyBytes>()
+        || object.is_exact_instance_of::<PyBool>()
+}

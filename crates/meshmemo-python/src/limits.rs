@@ -1,0 +1,132 @@
+//! The limits of a cache as Python gives them, checked: errors name the argument and the value.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use meshmemo::Limits;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyEllipsis, PyFloat, PyInt};
+
+/// Bytes in what the package calls an MB.
+const MB: f64 = 1_048_576.0;
+
+/// The limits of a cache that is told none.
+const DEFAULT: Limits = Limits { max_entries: 1000, max_bytes: 512 << 20, ttl: None };
+
+/// The longest time to live that is told from "for ever": about 570 years.
+const TTL_SECONDS_MAX: f64 = 1.8e10;
+
+/// An argument that may be left out; `...` is as good as left out.
+pub(crate) enum Argument<'py> {
+    LeftOut,
+    Given(Bound<'py, PyAny>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Argument<'py> {
+    type Error = Infallible;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
+        let is_left_out = object.is(PyEllipsis::get(object.py()));
+        Ok(if is_left_out { Self::LeftOut } else { Self::Given(object.to_owned()) })
+    }
+}
+
+/// Returns the limits of a new cache.
+pub(crate) fn of_new(
+    max_size: &Argument<'_>,
+    max_memory_mb: &Argument<'_>,
+    default_ttl_seconds: &Argument<'_>,
+) -> PyResult<Limits> {
+    let mut limits = DEFAULT;
+    if let Argument::Given(max_size) = max_size {
+        limits.max_entries = entries(max_size)?;
+    }
+    if let Argument::Given(max_memory_mb) = max_memory_mb {
+        limits.max_bytes = bytes("max_memory_mb", max_memory_mb)?;
+    }
+    set_ttl(&mut limits, default_ttl_seconds)?;
+    Ok(limits)
+}
+
+/// Sets the default time to live; `None` is none.
+pub(crate) fn set_ttl(limits: &mut Limits, seconds: &Argument<'_>) -> PyResult<()> {
+    if let Argument::Given(seconds) = seconds {
+        let seconds = (!seconds.is_none()).then_some(seconds);
+        limits.ttl = seconds.map(|it| ttl("default_ttl_seconds", it)).transpose()?;
+    }
+    Ok(())
+}
+
+/// Checks a number of entries.
+pub(crate) fn entries(max_size: &Bound<'_, PyAny>) -> PyResult<usize> {
+    if !max_size.is_instance_of::<PyInt>() || max_size.is_instance_of::<PyBool>() {
+        return Err(wrong_type("max_size", max_size, "an int"));
+    }
+    if max_size.lt(0)? {
+        return Err(wrong_value("max_size", max_size, "0 or more"));
+    }
+    // More than can be counted is no limit.
+    Ok(max_size.extract().unwrap_or(usize::MAX))
+}
+
+/// Checks a size in MB, and returns it in bytes.
+pub(crate) fn bytes(name: &str, mb: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let mb = number(name, mb, "0 or more", |mb| mb >= 0.0)?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+    Ok((mb * MB).round() as u64)
+}
+
+/// Checks a time to live in seconds.
+pub(crate) fn ttl(name: &str, seconds: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let seconds = number(name, seconds, "above 0, or None for no end", |seconds| seconds > 0.0)?;
+    Ok(Duration::from_secs_f64(seconds.min(TTL_SECONDS_MAX)))
+}
+
+/// Checks something to call; `None` is nothing.
+pub(crate) fn callable(name: &str, given: Option<Bound<'_, PyAny>>) -> PyResult<Option<Py<PyAny>>> {
+    match given {
+        Some(given) if !given.is_callable() => Err(wrong_type(name, &given, "callable or None")),
+        given => Ok(given.map(Bound::unbind)),
+    }
+}
+
+/// Returns bytes in MB.
+#[expect(clippy::cast_precision_loss, reason = "a size above 2^53 bytes may be rounded")]
+pub(crate) fn to_mb(bytes: u64) -> f64 {
+    bytes as f64 / MB
+}
+
+/// Returns a limit in MB; no limit is infinite.
+pub(crate) fn limit_to_mb(bytes: u64) -> f64 {
+    if bytes == u64::MAX { f64::INFINITY } else { to_mb(bytes) }
+}
+
+fn number(
+    name: &str,
+    value: &Bound<'_, PyAny>,
+    range: &str,
+    is_in_range: impl Fn(f64) -> bool,
+) -> PyResult<f64> {
+    let is_number = value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>();
+    if !is_number || value.is_instance_of::<PyBool>() {
+        return Err(wrong_type(name, value, "a number"));
+    }
+    match value.extract::<f64>() {
+        Ok(number) if is_in_range(number) => Ok(number),
+        _ => Err(wrong_value(name, value, range)),
+    }
+}
+
+fn wrong_type(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyErr {
+    let kind = value.get_type().name().map(|it| it.to_string()).unwrap_or_default();
+    PyTypeError::new_err(format!("{name} must be {expected}, not {} ({kind})", shown(value)))
+}
+
+fn wrong_value(name: &str, value: &Bound<'_, PyAny>, range: &str) -> PyErr {
+    PyValueError::new_err(format!("{name} must be {range}, not {}", shown(value)))
+}
+
+fn shown(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map(|it| it.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,378 @@
+//! [`LRUCache`]: the engine's cache over Python objects, with the interface of the usual
+//! hand-written cache module. The package's stubs document each method.
+
+use std::ffi::CString;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use meshmemo::{Cache, Clock, EntryInfo, EntryOptions, InsertOutcome, Missing, SystemClock};
+use pyo3::exceptions::{PyKeyError, PyRuntimeWarning, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyIterator, PyList, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::key::{Key, KeyProbe};
+use crate::limits::{self, Argument, limit_to_mb, to_mb};
+use crate::listener::Listener;
+use crate::size::measure;
+use crate::stats::{StatsView, dictionary};
+
+/// A value, and which cached function made it; 0 is none.
+#[derive(Clone)]
+pub(crate) struct Value {
+    pub(crate) object: Py<PyAny>,
+    pub(crate) owner: u64,
+}
+
+/// An exact LRU cache of Python objects, bounded in entries and in bytes.
+#[pyclass(frozen, subclass, weakref, generic, mapping, module = "meshmemo")]
+pub(crate) struct LRUCache {
+    pub(crate) cache: Cache<Key, Value>,
+    listener: Option<Arc<Listener>>,
+    is_refusal_told: AtomicBool,
+    /// The process whose flights these are.
+    process: AtomicU32,
+}
+
+#[pymethods]
+impl LRUCache {
+    #[new]
+    #[pyo3(signature = (
+        max_size=Argument::LeftOut,
+        max_memory_mb=Argument::LeftOut,
+        default_ttl_seconds=Argument::LeftOut,
+        *,
+        on_evict=None,
+    ))]
+    #[expect(clippy::needless_pass_by_value, reason = "arguments come by value")]
+    pub(crate) fn new(
+        max_size: Argument<'_>,
+        max_memory_mb: Argument<'_>,
+        default_ttl_seconds: Argument<'_>,
+        on_evict: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let limits = limits::of_new(&max_size, &max_memory_mb, &default_ttl_seconds)?;
+        let mut builder = Cache::builder().limits(limits);
+        let on_evict = limits::callable("on_evict", on_evict)?;
+        let listener = on_evict.map(|on_evict| Arc::new(Listener::new(on_evict)));
+        if let Some(listener) = listener.clone() {
+            builder = builder.on_remove(move |key, value, cause| listener.tell(key, value, cause));
+        }
+        Ok(Self {
+            cache: builder.build(),
+            listener,
+            is_refusal_told: AtomicBool::new(false),
+            process: AtomicU32::new(std::process::id()),
+        })
+    }
+
+    #[pyo3(signature = (key, default=None))]
+    fn get(
+        &self,
+        key: &Bound<'_, PyAny>,
+        default: Option<Py<PyAny>>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        Ok(self.find(key)?.or(default))
+    }
+
+    #[pyo3(signature = (key, default=None))]
+    fn peek(
+        &self,
+        key: &Bound<'_, PyAny>,
+        default: Option<Py<PyAny>>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        Ok(self.look(key)?.or(default))
+    }
+
+    #[pyo3(signature = (key, value, size_mb=None, ttl_seconds=None))]
+    fn set(
+        &self,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        size_mb: Option<&Bound<'_, PyAny>>,
+        ttl_seconds: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let size = size_mb.map(|size| limits::bytes("size_mb", size)).transpose()?;
+        let ttl = ttl_seconds.map(|ttl| limits::ttl("ttl_seconds", ttl)).transpose()?;
+        self.insert(key, value, options(size.unwrap_or_else(|| measure(value)), ttl))
+    }
+
+    fn delete(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.take(key)?.is_some())
+    }
+
+    #[pyo3(signature = (key, *default))]
+    fn pop(&self, key: &Bound<'_, PyAny>, default: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
+        if default.len() > 1 {
+            let given = default.len() + 1;
+            let message = format!("pop takes a key and at most one default, not {given} arguments");
+            return Err(PyTypeError::new_err(message));
+        }
+        let default = default.iter().next().map(Bound::unbind);
+        self.take(key)?.or(default).ok_or_else(|| no_such_key(key))
+    }
+
+    fn clear(&self) {
+        self.cache.clear();
+    }
+
+    fn keys(&self) -> Vec<Py<PyAny>> {
+        self.entries().map(|entry| entry.key.object).collect()
+    }
+
+    fn values(&self) -> Vec<Py<PyAny>> {
+        self.entries().map(|entry| entry.value.object).collect()
+    }
+
+    fn items(&self) -> Vec<(Py<PyAny>, Py<PyAny>)> {
+        self.entries().map(|entry| (entry.key.object, entry.value.object)).collect()
+    }
+
+    fn get_entries_summary<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let now = SystemClock::new().wall();
+        self.entries().map(|entry| summary(py, entry, now)).collect()
+    }
+
+    pub(crate) fn get_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let errors = self.listener.as_ref().map_or(0, |listener| listener.errors());
+        dictionary(py, &self.cache.stats(), self.cache.config(), errors)
+    }
+
+    #[getter(stats)]
+    fn live(slf: Bound<'_, Self>) -> StatsView {
+        StatsView::new(slf.unbind())
+    }
+
+    fn reset_stats(&self) {
+        if let Some(listener) = &self.listener {
+            listener.reset_errors();
+        }
+        self.cache.reset_stats();
+    }
+
+    fn get_config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let config = PyDict::new(py);
+        config.set_item("max_size", self.max_size())?;
+        config.set_item("max_memory_mb", self.max_memory_mb())?;
+        config.set_item("default_ttl_seconds", self.default_ttl_seconds())?;
+        Ok(config)
+    }
+
+    #[pyo3(signature = (
+        max_size=None,
+        max_memory_mb=None,
+        default_ttl_seconds=Argument::LeftOut,
+    ))]
+    #[expect(clippy::needless_pass_by_value, reason = "arguments come by value")]
+    fn update_config(
+        &self,
+        max_size: Option<&Bound<'_, PyAny>>,
+        max_memory_mb: Option<&Bound<'_, PyAny>>,
+        default_ttl_seconds: Argument<'_>,
+    ) -> PyResult<()> {
+        let mut limits = self.cache.config();
+        if let Some(max_size) = max_size {
+            limits.max_entries = limits::entries(max_size)?;
+        }
+        if let Some(max_memory_mb) = max_memory_mb {
+            limits.max_bytes = limits::bytes("max_memory_mb", max_memory_mb)?;
+        }
+        limits::set_ttl(&mut limits, &default_ttl_seconds)?;
+        self.cache.reconfigure(limits);
+        Ok(())
+    }
+
+    #[getter]
+    pub(crate) fn max_size(&self) -> usize {
+        self.cache.config().max_entries
+    }
+
+    #[getter]
+    fn max_memory_mb(&self) -> f64 {
+        limit_to_mb(self.cache.config().max_bytes)
+    }
+
+    #[getter]
+    fn default_ttl_seconds(&self) -> Option<f64> {
+        self.cache.config().ttl.map(|ttl| ttl.as_secs_f64())
+    }
+
+    #[setter]
+    fn set_max_size(&self, max_size: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.update_config(Some(max_size), None, Argument::LeftOut)
+    }
+
+    #[setter]
+    fn set_max_memory_mb(&self, max_memory_mb: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.update_config(None, Some(max_memory_mb), Argument::LeftOut)
+    }
+
+    #[setter]
+    fn set_default_ttl_seconds(&self, default_ttl_seconds: Argument<'_>) -> PyResult<()> {
+        self.update_config(None, None, default_ttl_seconds)
+    }
+
+    pub(crate) fn __len__(&self) -> usize {
+        self.cache.len()
+    }
+
+    fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.look(key)?.is_some())
+    }
+
+    fn __getitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.find(key)?.ok_or_else(|| no_such_key(key))
+    }
+
+    fn __setitem__(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.set(key, value, None, None).map(drop)
+    }
+
+    fn __delitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.take(key)?.map(drop).ok_or_else(|| no_such_key(key))
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        PyList::new(py, self.keys())?.try_iter()
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let (name, this) = (slf.get_type().name()?, slf.get());
+        let stats = this.cache.stats();
+        let ttl = this.default_ttl_seconds().map_or("None".to_owned(), |ttl| ttl.to_string());
+        Ok(format!(
+            "{name}(max_size={}, max_memory_mb={}, default_ttl_seconds={ttl}, current_items={}, \
+             current_memory_mb={:.3})",
+            this.max_size(),
+            this.max_memory_mb(),
+            stats.entries,
+            to_mb(stats.bytes),
+        ))
+    }
+
+    /// Sees every entry: no thread holds a lock of the engine while another runs Python, and the
+    /// garbage collector does.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let mut visited = self.listener.as_ref().map_or(Ok(()), |it| it.traverse(&visit));
+        self.cache.try_each(|key, value| {
+            if visited.is_ok() {
+                visited = visit.call(&key.object).and_then(|()| visit.call(&value.object));
+            }
+        });
+        visited
+    }
+
+    fn __clear__(&self) {
+        if let Some(listener) = &self.listener {
+            listener.silence();
+        }
+        self.cache.clear();
+    }
+}
+
+impl LRUCache {
+    /// Returns the value of a key and counts a hit; counts nothing if there is none.
+    pub(crate) fn hit(&self, probe: &KeyProbe<'_, '_>) -> PyResult<Option<Py<PyAny>>> {
+        let found = self.cache.read(probe, Missing::IsLeftOut, |value| value.object.clone());
+        probe.check()?;
+        Ok(found)
+    }
+
+    /// Looks a key up without using it.
+    pub(crate) fn look(&self, key: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+        let probe = KeyProbe::new(key)?;
+        let found = self.cache.peek(&probe);
+        probe.check()?;
+        Ok(found.map(|value| value.object))
+    }
+
+    /// Removes an entry, and returns what it was.
+    pub(crate) fn take(&self, key: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+        let probe = KeyProbe::new(key)?;
+        let removed = self.cache.remove(&probe);
+        probe.check()?;
+        Ok(removed.map(|value| value.object))
+    }
+
+    /// Lists all entries, the least recently used first.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = EntryInfo<Key, Value>> + use<> {
+        self.cache.entries().into_iter().rev()
+    }
+
+    /// Lets nobody wait for what a thread of the parent process makes.
+    pub(crate) fn leave_parent_behind(&self) {
+        let process = std::process::id();
+        if self.process.swap(process, Ordering::Relaxed) != process {
+            self.cache.forget_flights();
+        }
+    }
+
+    /// Warns of the first value that is refused for its size.
+    pub(crate) fn tell_refusal(&self, py: Python<'_>, outcome: InsertOutcome) -> PyResult<()> {
+        let InsertOutcome::TooLarge { bytes, max_bytes } = outcome else { return Ok(()) };
+        if self.is_refusal_told.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let message = CString::new(format!(
+            "a value of {:.3} MB is not kept: it is larger than the whole cache may be \
+             (max_memory_mb={}); further ones are only counted, in stats[\"rejected\"]",
+            to_mb(bytes),
+            limit_to_mb(max_bytes)
+        ))?;
+        PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1)
+    }
+
+    fn find(&self, key: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+        let probe = KeyProbe::new(key)?;
+        let found = self.cache.read(&probe, Missing::Counts, |value| value.object.clone());
+        probe.check()?;
+        Ok(found)
+    }
+
+    fn insert(
+        &self,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        options: EntryOptions,
+    ) -> PyResult<bool> {
+        let probe = KeyProbe::new(key)?;
+        if !probe.is_plain() {
+            // What an `__eq__` raises is passed on before anything is changed.
+            self.cache.peek(&probe);
+            probe.check()?;
+        }
+        let value = Value { object: value.clone().unbind(), owner: 0 };
+        let outcome = self.cache.insert_with(probe.to_key(), value, options);
+        self.tell_refusal(key.py(), outcome)?;
+        Ok(outcome.is_stored())
+    }
+}
+
+/// Says what an entry weighs and, if it has one of its own, how long it lives.
+pub(crate) fn options(bytes: u64, ttl: Option<Duration>) -> EntryOptions {
+    let options = EntryOptions::new().bytes(bytes);
+    ttl.map_or(options, |ttl| options.ttl(ttl))
+}
+
+fn summary(
+    py: Python<'_>,
+    entry: EntryInfo<Key, Value>,
+    now: Duration,
+) -> PyResult<Bound<'_, PyDict>> {
+    let summary = PyDict::new(py);
+    summary.set_item("key", entry.key.object)?;
+    summary.set_item("size_mb", to_mb(entry.bytes))?;
+    summary.set_item("timestamp", now.saturating_sub(entry.age).as_secs_f64())?;
+    summary.set_item("age_seconds", entry.age.as_secs_f64())?;
+    summary.set_item("access_count", entry.access_count)?;
+    summary.set_item("cost_seconds", entry.cost_seconds)?;
+    summary.set_item("expires_at", entry.ttl.map(|ttl| (now + ttl).as_secs_f64()))?;
+    // An entry whose time is over has left.
+    summary.set_item("expired", false)?;
+    Ok(summary)
+}
+
+fn no_such_key(key: &Bound<'_, PyAny>) -> PyErr {
+    PyKeyError::new_err(key.clone().unbind())
+}

@@ -1,0 +1,353 @@
+"""One run per key, across threads and event loops, and what becomes of those who wait."""
+
+import asyncio
+import contextlib
+import threading
+import traceback
+
+import pytest
+
+from meshmemo import LRUCache, cached_result, get_cache, reset_cache
+
+SECONDS = 30
+
+
+@pytest.fixture(autouse=True)
+def _no_process_wide_cache():
+    reset_cache()
+    yield
+    reset_cache()
+
+
+class Work:
+    """Work that waits to be let go, and knows how often it began."""
+
+    def __init__(self, end=lambda x: [x]):
+        self.began = threading.Semaphore(0)
+        self.go_on = threading.Event()
+        self.runs = 0
+        self._end = end
+
+    def __call__(self, x):
+        self.runs += 1
+        self.began.release()
+        assert self.go_on.wait(SECONDS)
+        return self._end(x)
+
+    async def async_call(self, x):
+        self.runs += 1
+        self.began.release()
+        await until(self.go_on)
+        return self._end(x)
+
+
+async def until(event):
+    """Waits for an event of threads without holding up the loop."""
+    assert await asyncio.to_thread(event.wait, SECONDS)
+
+
+def start(count, call):
+    """Calls on threads, and returns a function that gives what each brought or raised."""
+    brought = []
+
+    def run(number):
+        try:
+            brought.append(call(number))
+        except BaseException as error:
+            brought.append(error)
+
+    threads = [threading.Thread(target=run, args=(it,)) for it in range(count)]
+    for thread in threads:
+        thread.start()
+
+    def end():
+        for thread in threads:
+            thread.join(SECONDS)
+            assert not thread.is_alive()
+        return brought
+
+    return end
+
+
+def test_thirty_two_threads_run_once_and_share_the_value():
+    work = Work()
+    cached = cached_result(lambda x: work(x))
+    end = start(32, lambda _: cached(1))
+    assert work.began.acquire(timeout=SECONDS)
+    work.go_on.set()
+    brought = end()
+    assert work.runs == 1
+    assert len({id(it) for it in brought}) == 1
+    assert cached.cache_info()[:2] == (31, 1)
+    stats = get_cache().get_stats()
+    assert stats["hits"] + stats["coalesced"] == 31
+    assert stats["misses"] == 1
+
+
+def test_event_loops_in_several_threads_and_threads_run_once():
+    work = Work()
+    cached = cached_result(work.async_call)
+    plain = cached_result(cache_key_fn=cached.cache_key)(lambda x: pytest.fail("a second run"))
+
+    async def many():
+        return await asyncio.gather(*[cached(1) for _ in range(10)])
+
+    end = start(4, lambda _: asyncio.run(many()))
+    assert work.began.acquire(timeout=SECONDS)
+    end_plain = start(4, lambda _: plain(1))
+    work.go_on.set()
+    brought = [value for values in end() for value in values] + end_plain()
+    assert work.runs == 1
+    assert len({id(it) for it in brought}) == 1
+    assert len(brought) == 44
+
+
+def test_an_error_reaches_every_waiter_as_its_own_and_is_not_kept():
+    def fail(x):
+        raise ValueError("no GPU", x)
+
+    work = Work(fail)
+    cached = cached_result(lambda x: work(x))
+    end = start(8, lambda _: cached(1))
+    assert work.began.acquire(timeout=SECONDS)
+    work.go_on.set()
+    errors = end()
+    assert {error.args for error in errors} == {("no GPU", 1)}
+    assert all(type(error) is ValueError for error in errors)
+    assert len({id(error) for error in errors}) == 8
+    for error in errors:
+        frames = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+        assert frames[-1] == "fail", frames
+        assert len(frames) < 15
+    assert len(get_cache()) == 0
+    with pytest.raises(ValueError, match="no GPU"):
+        cached(1)
+
+
+def test_an_error_that_can_not_be_copied_reaches_every_waiter_all_the_same():
+    class Stubborn(Exception):
+        def __init__(self, one, two):
+            super().__init__(f"{one}{two}")
+
+    def fail(x):
+        raise Stubborn("a", x) from KeyError("cause")
+
+    work = Work(fail)
+    cached = cached_result(lambda x: work(x))
+    end = start(4, lambda _: cached(1))
+    assert work.began.acquire(timeout=SECONDS)
+    work.go_on.set()
+    errors = end()
+    assert all(type(error) is Stubborn and str(error) == "a1" for error in errors)
+    assert all(isinstance(error.__cause__, KeyError) for error in errors)
+
+
+def test_a_waiter_that_is_cancelled_cancels_nobody_else():
+    async def use():
+        work = Work()
+        cached = cached_result(work.async_call)
+        leader = asyncio.create_task(cached(1))
+        await asyncio.sleep(0)
+        waiters = [asyncio.create_task(cached(1)) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiters[0].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiters[0]
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(cached(1), 0.01)
+        work.go_on.set()
+        value = await leader
+        assert await waiters[1] is value is await waiters[2]
+        assert work.runs == 1
+
+    asyncio.run(use())
+
+
+def test_a_leader_that_is_cancelled_hands_over():
+    async def use():
+        work = Work()
+        cached = cached_result(work.async_call)
+        leader = asyncio.create_task(cached(1))
+        await asyncio.sleep(0)
+        waiters = [asyncio.create_task(cached(1)) for _ in range(3)]
+        await asyncio.sleep(0)
+        leader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leader
+        work.go_on.set()
+        values = await asyncio.gather(*waiters)
+        assert values[0] is values[1] is values[2]
+        assert work.runs == 2
+
+    asyncio.run(use())
+
+
+def test_a_leader_that_is_interrupted_hands_over():
+    interrupted = []
+
+    def interrupt_once(x):
+        if not interrupted:
+            interrupted.append(x)
+            raise KeyboardInterrupt
+        return [x]
+
+    work = Work(interrupt_once)
+    cached = cached_result(lambda x: work(x))
+    end = start(4, lambda _: cached(1))
+    assert work.began.acquire(timeout=SECONDS)
+    work.go_on.set()
+    brought = end()
+    assert sum(isinstance(it, KeyboardInterrupt) for it in brought) == 1
+    assert [it for it in brought if it == [1]] == [[1]] * 3
+    assert work.runs == 2
+
+
+def test_a_loop_that_ends_with_its_leader_leaves_waiters_of_other_loops_well():
+    work = Work()
+    cached = cached_result(work.async_call)
+    leading = threading.Event()
+
+    async def lead():
+        task = asyncio.create_task(cached(1))
+        assert await asyncio.to_thread(work.began.acquire, True, SECONDS)
+        leading.set()
+        await until(work.go_on)
+        task.cancel()
+
+    leader = start(1, lambda _: asyncio.run(lead()))
+    assert leading.wait(SECONDS)
+    end = start(3, lambda _: asyncio.run(cached(1)))
+    work.go_on.set()
+    assert end() == [[1]] * 3
+    assert leader() == [None]
+
+
+def test_recursion_runs_through_in_threads_and_coroutines():
+    depth = []
+
+    @cached_result
+    def call(x):
+        depth.append(x)
+        return x if len(depth) > 3 else call(x)
+
+    @cached_result
+    async def call_async(x):
+        depth.append(x)
+        return x if len(depth) > 8 else await call_async(x)
+
+    @cached_result
+    async def in_a_task(x):
+        depth.append(x)
+        return x if len(depth) > 12 else await asyncio.create_task(in_a_task(x))
+
+    assert call(1) == 1
+    assert asyncio.run(call_async(2)) == 2
+    assert asyncio.run(in_a_task(3)) == 3
+    assert get_cache().stats["bypasses"] == len(depth) - 3
+
+
+def test_a_function_that_asks_for_other_keys_of_its_own_is_kept():
+    @cached_result
+    def fibonacci(n):
+        return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+    assert fibonacci(90) == 2880067194370816120
+    assert fibonacci.cache_info().misses == 91
+
+
+def test_a_call_does_not_wait_for_a_coroutine_of_its_own_loop():
+    work = Work()
+    cached = cached_result(cache_key_fn=lambda x: x)(work.async_call)
+    plain = cached_result(cache_key_fn=lambda x: x)(lambda x: ("plain", x))
+
+    async def use():
+        leader = asyncio.create_task(cached(1))
+        await asyncio.sleep(0)
+        assert plain(1) == ("plain", 1), "it would wait for ever"
+        work.go_on.set()
+        assert await leader == [1]
+
+    asyncio.run(use())
+
+
+def test_a_removal_wins_over_a_run():
+    for remove in (
+        lambda cached: cached.cache_invalidate(1),
+        lambda cached: cached.cache_clear(),
+        lambda cached: get_cache().clear(),
+        lambda cached: get_cache().delete(cached.cache_key(1)),
+    ):
+        work = Work()
+        cached = cached_result(lambda x, work=work: work(x))
+        end = start(1, lambda _, cached=cached: cached(1))
+        assert work.began.acquire(timeout=SECONDS)
+        remove(cached)
+        late = start(1, lambda _, cached=cached: cached(1))
+        assert work.began.acquire(timeout=SECONDS), "a later caller does not join it"
+        work.go_on.set()
+        assert end() == late() == [[1]]
+        assert work.runs == 2
+
+
+def test_an_error_of_a_waiter_keeps_nothing_alive():
+    import gc
+    import weakref
+
+    class Big:
+        pass
+
+    def fail(x):
+        raise ValueError
+
+    def call(cached, work):
+        big = Big()
+        with contextlib.suppress(ValueError):
+            cached(1)
+        return weakref.ref(big)
+
+    work = Work(fail)
+    cached = cached_result(lambda x: work(x))
+    end = start(4, lambda _: call(cached, work))
+    assert work.began.acquire(timeout=SECONDS)
+    work.go_on.set()
+    references = end()
+    gc.collect()
+    assert [reference() for reference in references] == [None] * 4
+
+
+def test_a_storm_of_everything_keeps_the_limits_and_the_sums():
+    cache = LRUCache(max_size=50, max_memory_mb=1)
+    cached = cached_result(cache=cache, size=0.03, key=lambda x: ("of", x))(lambda x: [x])
+    stop = threading.Event()
+    over = []
+
+    def watch():
+        while not stop.is_set():
+            stats = cache.get_stats()
+            if stats["current_items"] > 50 or stats["current_memory_mb"] > 1:
+                over.append(stats)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+
+    def use(number):
+        for step in range(2000):
+            key = (number * 7 + step) % 97
+            assert cached(key) == [key]
+            if step % 10 == 0:
+                cache.set(key, step, size_mb=0.01)
+                cache.get(key)
+                cache.delete(key + 1)
+            if step % 500 == 0:
+                cache.clear()
+                cached.cache_invalidate(key)
+        return "ended"
+
+    assert start(32, use)() == ["ended"] * 32
+    stop.set()
+    watching.join(SECONDS)
+    assert over == []
+    stats = cache.get_stats()
+    came = stats["inserts"]
+    left = stats["evictions"] + stats["removals"] + stats["replacements"] + stats["expirations"]
+    assert came - left == stats["current_items"] == len(cache)

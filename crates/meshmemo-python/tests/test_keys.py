@@ -1,0 +1,316 @@
+"""Which calls of cached functions are one, and which are not."""
+
+import functools
+import math
+import os
+from pathlib import Path
+
+import numpy
+import pytest
+from PIL import Image
+
+from meshmemo import LRUCache, cached_result, cached_result_sync, get_cache, reset_cache
+
+
+@pytest.fixture(autouse=True)
+def _no_process_wide_cache():
+    reset_cache()
+    yield
+    reset_cache()
+
+
+def runs(function):
+    """Counts the runs of a function in its attribute `runs`."""
+
+    @functools.wraps(function)
+    def counted(*args, **kwargs):
+        counted.runs += 1
+        return function(*args, **kwargs)
+
+    counted.runs = 0
+    return counted
+
+
+def identity(x):
+    return x
+
+
+def other(x):
+    return ("other", x)
+
+
+def test_functions_with_the_same_arguments_never_collide():
+    made = [cached_result(it) for it in (identity, other, lambda x: (1, x), lambda x: (2, x))]
+
+    def factory(number):
+        @cached_result
+        def inner(x):
+            return (number, x)
+
+        return inner
+
+    made += [
+        factory(3),
+        factory(4),
+        cached_result(functools.partial(other)),
+        cached_result(math.sqrt),
+    ]
+    assert [it(4) for it in made] == [
+        4,
+        ("other", 4),
+        (1, 4),
+        (2, 4),
+        (3, 4),
+        (4, 4),
+        ("other", 4),
+        2,
+    ]
+    assert [it(4) for it in made] == [
+        4,
+        ("other", 4),
+        (1, 4),
+        (2, 4),
+        (3, 4),
+        (4, 4),
+        ("other", 4),
+        2,
+    ]
+    assert len(get_cache()) == len(made)
+    assert len({it.cache_key(4) for it in made}) == len(made)
+
+
+def test_arguments_mean_what_the_signature_says():
+    @cached_result
+    @runs
+    def call(a, b=2, *, c=3):
+        return (a, b, c)
+
+    for args, kwargs in (
+        ((1,), {}),
+        ((1, 2), {}),
+        ((1,), {"b": 2}),
+        ((), {"c": 3, "b": 2, "a": 1}),
+    ):
+        assert call(*args, **kwargs) == (1, 2, 3)
+    assert call.__wrapped__.runs == 1
+    assert call(1, 3) == (1, 3, 3)
+    assert call(1, c=4) == (1, 2, 4)
+    assert call.__wrapped__.runs == 3
+
+
+def test_collected_arguments_are_part_of_the_key_and_named_ones_have_no_order():
+    @cached_result
+    @runs
+    def call(a, *args, b=1, **kwargs):
+        return (a, args, b, kwargs)
+
+    different = [
+        call.cache_key(1),
+        call.cache_key(1, 2),
+        call.cache_key(1, 2, 3),
+        call.cache_key(1, (2, 3)),
+        call.cache_key(1, b=2),
+        call.cache_key(1, x=2),
+        call.cache_key(1, x=2, y=3),
+        call.cache_key(1, x=3, y=2),
+        call.cache_key(1, ("x", 2)),
+    ]
+    assert len(set(different)) == len(different)
+    assert call.cache_key(1, x=2, y=3) == call.cache_key(1, y=3, x=2)
+
+
+def test_calls_that_do_not_fit_raise_as_the_function_does():
+    @cached_result
+    def call(a, /, b):
+        return (a, b)
+
+    for args, kwargs in (((), {}), ((1, 2, 3), {}), ((1,), {"a": 1, "b": 2}), ((1, 2), {"b": 2})):
+        with pytest.raises(TypeError, match=r"call\(\)"):
+            call(*args, **kwargs)
+        with pytest.raises(TypeError):
+            call.cache_key(*args, **kwargs)
+    assert len(get_cache()) == 0
+
+
+def test_types_are_told_apart_where_they_count():
+    plain, typed = cached_result(identity), cached_result(typed=True)(identity)
+    assert plain.cache_key(1) == plain.cache_key(1.0) == plain.cache_key(True)
+    assert len({typed.cache_key(1), typed.cache_key(1.0), typed.cache_key(True)}) == 3
+    assert typed.cache_key(1) != plain.cache_key(1)
+
+
+def test_what_is_ignored_makes_no_difference_and_must_be_there():
+    @cached_result(ignore=("log", "verbose"))
+    @runs
+    def call(image, log, verbose=False):
+        return image
+
+    assert call(1, "a") == call(1, "b", verbose=True) == call(1, log="c") == 1
+    assert call.__wrapped__.runs == 1
+    assert cached_result(ignore="x")(lambda x, y: 0).cache_key(1, 2)[1:] == (2,)
+    with pytest.raises(ValueError, match="ignore names noise, but the parameters are: x"):
+        cached_result(ignore="noise")(identity)
+
+
+def test_two_decorations_that_ignore_different_parameters_do_not_collide():
+    def pair(a, b):
+        return (a, b)
+
+    one, two = cached_result(ignore="a")(pair), cached_result(ignore="b")(pair)
+    assert one(1, 2) == (1, 2)
+    assert two(2, 1) == (2, 1)
+
+
+def test_versions_are_part_of_the_key():
+    def of_code(source):
+        scope = {"__name__": "module"}
+        exec(source, scope)
+        return scope["call"]
+
+    first, same = (of_code("def call(x): return x + 1") for _ in range(2))
+    changed = of_code("def call(x): return x + 2")
+    key = [cached_result(version="code")(it).cache_key(1) for it in (first, same, changed)]
+    assert key[0] == key[1] != key[2]
+    assert cached_result(first).cache_key(1) == cached_result(changed).cache_key(1)
+    versions = {cached_result(version=it)(identity).cache_key(1) for it in (None, 1, 2, "1")}
+    assert len(versions) == 4
+
+
+def test_arguments_without_a_hash_are_keyed_by_their_contents():
+    cached = cached_result(identity)
+    groups = [
+        [[1, 2], [1, 2]],
+        [[2, 1]],
+        [(1, 2)],
+        [{"a": [1], "b": 2}, {"b": 2, "a": [1]}],
+        [{"a": [1], "b": 3}],
+        [{1, 2}, {2, 1}],
+        [frozenset({1, 2})],
+        [bytearray(b"x"), bytearray(b"x"), memoryview(b"x")],
+        [b"x"],
+        [bytes(1000), bytes(1000), bytearray(1000)],
+        [bytes(1001)],
+        [numpy.arange(4), numpy.arange(4), numpy.arange(8)[::2] // 2],
+        [numpy.arange(4).reshape(2, 2)],
+        [numpy.arange(4, dtype=numpy.int32)],
+        [Image.new("RGB", (2, 2)), Image.new("RGB", (2, 2))],
+        [Image.new("RGB", (2, 2), "red")],
+        [Image.new("RGB", (4, 1))],
+        [Image.new("L", (2, 6))],
+        [(1, [2]), (1, [2])],
+        [(1, (2,))],
+    ]
+    keys = [[cached.cache_key(it) for it in group] for group in groups]
+    assert all(len(set(group)) == 1 for group in keys)
+    firsts = [group[0] for group in keys]
+    # Short bytes stand for themselves, a bytearray of the same bytes for its contents.
+    assert len(set(firsts)) == len(firsts)
+
+
+def test_what_stands_for_contents_is_never_equal_to_an_argument():
+    cached = cached_result(identity)
+    key = cached.cache_key([1])
+    assert cached.cache_key(key[1]) is not None
+    assert "list" in repr(key)
+    assert cached.cache_key(("list", list, 1)) != key
+
+
+def test_a_file_is_keyed_by_what_is_in_it(tmp_path):
+    cached = cached_result(identity)
+    photo, copy, text = (tmp_path / name for name in ("a.png", "b.png", "a.txt"))
+    for path in (photo, copy, text):
+        path.write_bytes(b"pixels")
+    key = cached.cache_key(photo)
+    assert key == cached.cache_key(copy) != cached.cache_key(text)
+    photo.write_bytes(b"others")
+    assert cached.cache_key(photo) != key
+    missing, directory = tmp_path / "none.png", Path(tmp_path)
+    assert cached.cache_key(missing)[1] == missing
+    assert cached.cache_key(directory)[1] == directory
+    os.mkfifo(tmp_path / "pipe")
+    assert cached.cache_key(tmp_path / "pipe")[1] == tmp_path / "pipe", "it was not read"
+
+
+def test_an_argument_of_which_no_key_can_be_made_is_refused_in_words():
+    class Unhashable:
+        __hash__ = None
+
+    knot = []
+    knot.append(knot)
+    with pytest.raises(TypeError, match=r"class .*Unhashable.*ignore=, or give cache_key_fn="):
+        cached_result(identity)(Unhashable())
+    with pytest.raises(TypeError, match="nested more than 50 deep"):
+        cached_result(identity)(knot)
+
+
+def test_what_a_key_function_returns_is_the_key_verbatim():
+    @cached_result(cache_key_fn=lambda image, quality=5: f"{image}-{quality}")
+    @runs
+    def generate(image, quality=5):
+        return {"image": image}
+
+    assert generate("cup") is generate("cup", quality=5) is get_cache().get("cup-5")
+    assert generate.cache_key("cup") == "cup-5"
+    get_cache().set("vase-7", "kept")
+    assert generate("vase", 7) == "kept"
+    by_key = cached_result(key=lambda x: ("k", x))(identity)
+    assert by_key.cache_key(1) == ("k", 1)
+    assert cached_result(lambda x: "positional", 60)(identity).cache_key(5) == "positional"
+    with pytest.raises(TypeError, match="two names of one argument"):
+        cached_result(cache_key_fn=identity, key=identity)
+
+
+@pytest.mark.parametrize("decorate", [cached_result, cached_result_sync])
+@pytest.mark.parametrize(
+    ("settings", "kind", "message"),
+    [
+        ({"ttl_seconds": 0}, ValueError, "ttl_seconds must be above 0, not 0"),
+        (
+            {"ttl_seconds": "1h"},
+            TypeError,
+            r"ttl_seconds must be a number or None, not '1h' \(str\)",
+        ),
+        ({"cache": {}}, TypeError, r"cache must be an LRUCache or None, not \{\} \(dict\)"),
+        ({"condition": 5}, TypeError, "condition must be callable or None, not 5"),
+        ({"cache_key_fn": "k"}, TypeError, "cache_key_fn must be callable or None, not 'k'"),
+        ({"size": -1}, ValueError, "size must be 0 or more, not -1"),
+        ({"cost": "x"}, TypeError, "cost must be a number or None, not 'x'"),
+        ({"tll": 5}, TypeError, "tll"),
+    ],
+)
+def test_settings_that_are_none_are_named(decorate, settings, kind, message):
+    with pytest.raises(kind, match=message):
+        decorate(**settings)
+
+
+def test_functions_whose_results_can_not_be_kept_are_refused_in_words():
+    def generator():
+        yield 1
+
+    async def stream():
+        yield 1
+
+    async def coroutine():
+        return 1
+
+    for function in (generator, stream):
+        with pytest.raises(TypeError, match=r"is a generator function.*return a list"):
+            cached_result(function)
+    with pytest.raises(TypeError, match="which can be used only once"):
+        cached_result(lambda: generator())()
+    with pytest.raises(TypeError, match=r"`async def`: use cached_result"):
+        cached_result_sync(coroutine)
+    for wrapped in (classmethod(identity), staticmethod(identity), property(identity)):
+        with pytest.raises(TypeError, match=f"write @{type(wrapped).__name__} above"):
+            cached_result(wrapped)
+    with pytest.raises(TypeError, match="a function is needed to decorate, not 5"):
+        cached_result()(5)
+
+
+def test_each_decorator_may_have_a_cache_of_its_own():
+    own = LRUCache(max_size=1)
+    cached = cached_result(cache=own)(identity)
+    cached(1)
+    cached(2)
+    assert cached.cache is own
+    assert (len(own), len(get_cache())) == (1, 0)
