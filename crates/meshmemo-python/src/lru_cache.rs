@@ -315,8 +315,8 @@ impl LRUCache {
             return Ok(());
         }
         let message = CString::new(format!(
-            "a value of {:.3} MB is not kept: it is larger than the whole cache may be \
-             (max_memory_mb={}); further ones are only counted, in stats[\"rejected\"]",
+            "a value of {bytes} bytes ({:.3} MB) is not kept: it is larger than the whole cache may \
+             be (max_memory_mb={}); further ones are only counted, in stats[\"rejected\"]",
             to_mb(bytes),
             limit_to_mb(max_bytes)
         ))?;
