@@ -28,7 +28,7 @@ impl BoundFunction {
         &self,
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Py<PyAny>> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = args.py();
         Function::call(self.function.bind(py), Some(self.instance.bind(py)), args, kwargs)
     }

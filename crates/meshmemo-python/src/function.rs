@@ -45,7 +45,7 @@ pub(crate) struct Function {
 }
 
 enum Looked<'py> {
-    Hit(Py<PyAny>),
+    Hit(Bound<'py, PyAny>),
     Miss(Bound<'py, PyAny>),
     /// The arguments do not fit the function, or nothing is kept.
     Neither,
@@ -93,7 +93,7 @@ impl Function {
         slf: &Bound<'py, Self>,
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Py<PyAny>> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         match slf.get().instance_of(args)? {
             Some((instance, args)) => Self::call(slf, Some(&instance), &args, kwargs),
             None => Self::call(slf, None, args, kwargs),
@@ -226,15 +226,17 @@ impl Function {
         instance: Option<&Bound<'py, PyAny>>,
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Py<PyAny>> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let (py, this) = (slf.py(), slf.get());
         match this.look_up(py, instance, args, kwargs)? {
             Looked::Hit(value) => match &this.on_hit {
-                Some(on_hit) => on_hit.call1(py, (value,)),
+                Some(on_hit) => on_hit.bind(py).call1((value,)),
                 None => Ok(value),
             },
-            Looked::Neither => this.wrapped.call(py, &all(instance, args)?, kwargs),
-            Looked::Miss(key) => this.on_miss.call1(py, (slf, key, all(instance, args)?, kwargs)),
+            Looked::Neither => this.wrapped.bind(py).call(all(instance, args)?, kwargs),
+            Looked::Miss(key) => {
+                this.on_miss.bind(py).call1((slf, key, all(instance, args)?, kwargs))
+            }
         }
     }
 
@@ -277,8 +279,8 @@ impl Function {
         };
         let probe = KeyProbe::new(&key)?;
         let found = match &self.cache {
-            Some(cache) => cache.get().hit(&probe)?,
-            None => global::current(py)?.get().hit(&probe)?,
+            Some(cache) => cache.get().hit(py, &probe)?,
+            None => global::current(py)?.get().hit(py, &probe)?,
         };
         Ok(match found {
             Some(value) => {

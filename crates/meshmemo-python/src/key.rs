@@ -16,7 +16,8 @@ use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString, PyTuple};
 pub(crate) struct Key {
     pub(crate) object: Py<PyAny>,
     hash: isize,
-    is_plain: bool,
+    /// Whether comparing it runs no Python code.
+    pub(crate) is_plain: bool,
 }
 
 impl Hash for Key {
@@ -41,7 +42,6 @@ impl Eq for Key {}
 pub(crate) struct KeyProbe<'a, 'py> {
     object: &'a Bound<'py, PyAny>,
     hash: isize,
-    is_plain: bool,
     raised: Cell<Option<Box<PyErr>>>,
 }
 
@@ -52,18 +52,13 @@ impl<'a, 'py> KeyProbe<'a, 'py> {
     /// What its `__hash__` raises.
     pub(crate) fn new(object: &'a Bound<'py, PyAny>) -> PyResult<Self> {
         let hash = object.hash()?;
-        Ok(Self { object, hash, is_plain: is_plain(object), raised: Cell::new(None) })
+        Ok(Self { object, hash, raised: Cell::new(None) })
     }
 
     /// Returns the key for an entry of its own.
     pub(crate) fn to_key(&self) -> Key {
-        let Self { hash, is_plain, .. } = *self;
-        Key { object: self.object.clone().unbind(), hash, is_plain }
-    }
-
-    /// Returns whether comparing it may run Python code.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.is_plain
+        let is_plain = is_plain(self.object);
+        Key { object: self.object.clone().unbind(), hash: self.hash, is_plain }
     }
 
     /// Passes on what an `__eq__` has raised since.
@@ -86,7 +81,7 @@ impl Probe<Key> for KeyProbe<'_, '_> {
         if self.hash != key.hash {
             return Some(false);
         }
-        if !self.is_plain || !key.is_plain {
+        if !key.is_plain || !is_plain(self.object) {
             return None;
         }
         // What is too deep to be compared here is told so, and raises, outside of the lock.

@@ -9,6 +9,7 @@
 //! garbage collector may look into a cache at any time, and a child process finds no lock taken by
 //! a thread that it does not have.
 
+mod clock;
 mod key;
 mod limits;
 mod size;

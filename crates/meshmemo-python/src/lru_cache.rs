@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::clock::CoarseClock;
 use crate::key::{Key, KeyProbe};
 use crate::limits::{self, Argument, limit_to_mb, to_mb};
 use crate::listener::Listener;
@@ -53,7 +54,7 @@ impl LRUCache {
         on_evict: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let limits = limits::of_new(&max_size, &max_memory_mb, &default_ttl_seconds)?;
-        let mut builder = Cache::builder().limits(limits);
+        let mut builder = Cache::builder().limits(limits).clock(Arc::new(CoarseClock::default()));
         let on_evict = limits::callable("on_evict", on_evict)?;
         let listener = on_evict.map(|on_evict| Arc::new(Listener::new(on_evict)));
         if let Some(listener) = listener.clone() {
@@ -68,11 +69,11 @@ impl LRUCache {
     }
 
     #[pyo3(signature = (key, default=None))]
-    fn get(
+    fn get<'py>(
         &self,
-        key: &Bound<'_, PyAny>,
-        default: Option<Py<PyAny>>,
-    ) -> PyResult<Option<Py<PyAny>>> {
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         Ok(self.find(key)?.or(default))
     }
 
@@ -221,7 +222,7 @@ impl LRUCache {
         Ok(self.look(key)?.is_some())
     }
 
-    fn __getitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    fn __getitem__<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         self.find(key)?.ok_or_else(|| no_such_key(key))
     }
 
@@ -273,8 +274,13 @@ impl LRUCache {
 
 impl LRUCache {
     /// Returns the value of a key and counts a hit; counts nothing if there is none.
-    pub(crate) fn hit(&self, probe: &KeyProbe<'_, '_>) -> PyResult<Option<Py<PyAny>>> {
-        let found = self.cache.read(probe, Missing::IsLeftOut, |value| value.object.clone());
+    pub(crate) fn hit<'py>(
+        &self,
+        py: Python<'py>,
+        probe: &KeyProbe<'_, 'py>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let read = |value: &Value| value.object.bind(py).clone();
+        let found = self.cache.read(probe, Missing::IsLeftOut, read);
         probe.check()?;
         Ok(found)
     }
@@ -323,9 +329,10 @@ impl LRUCache {
         PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1)
     }
 
-    fn find(&self, key: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+    fn find<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let probe = KeyProbe::new(key)?;
-        let found = self.cache.read(&probe, Missing::Counts, |value| value.object.clone());
+        let read = |value: &Value| value.object.bind(key.py()).clone();
+        let found = self.cache.read(&probe, Missing::Counts, read);
         probe.check()?;
         Ok(found)
     }
@@ -336,15 +343,16 @@ impl LRUCache {
         value: &Bound<'_, PyAny>,
         options: EntryOptions,
     ) -> PyResult<bool> {
-        let probe = KeyProbe::new(key)?;
-        if !probe.is_plain() {
+        let (py, probe) = (key.py(), KeyProbe::new(key)?);
+        let key = probe.to_key();
+        if !key.is_plain {
             // What an `__eq__` raises is passed on before anything is changed.
             self.cache.peek(&probe);
             probe.check()?;
         }
         let value = Value { object: value.clone().unbind(), owner: 0 };
-        let outcome = self.cache.insert_with(probe.to_key(), value, options);
-        self.tell_refusal(key.py(), outcome)?;
+        let outcome = self.cache.insert_with(key, value, options);
+        self.tell_refusal(py, outcome)?;
         Ok(outcome.is_stored())
     }
 }

@@ -91,11 +91,16 @@ struct Pair<K, V> {
 }
 
 impl<K, V> Candidates for ExactLru<Arc<Pair<K, V>>> {
-    type Place = SlotIndex;
+    type Key = K;
     type Item = Pair<K, V>;
+    type Place = SlotIndex;
 
-    fn candidates(&self, hash: u64) -> impl Iterator<Item = (SlotIndex, &Arc<Pair<K, V>>)> {
-        Self::candidates(self, hash)
+    fn key(pair: &Pair<K, V>) -> &K {
+        &pair.key
+    }
+
+    fn find(&self, hash: u64, is_meant: impl FnMut(&Arc<Pair<K, V>>) -> bool) -> Option<SlotIndex> {
+        Self::find(self, hash, is_meant)
     }
 }
 
@@ -303,21 +308,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         key: &(impl Probe<K> + ?Sized),
         act: impl FnOnce(&mut ExactLru<Arc<Pair<K, V>>>, Option<SlotIndex>) -> R,
     ) -> R {
-        let now = self.now_if_mortal();
+        let Some(now) = self.now_if_mortal() else {
+            return with_key(&self.inner.memory, hash, key, act);
+        };
         let mut departed = Departed::new();
-        let result = with_key(
-            &self.inner.memory,
-            hash,
-            key,
-            |pair| &pair.key,
-            |memory, found| {
-                let deadline = |index| memory.slot(index).charge.deadline;
-                let is_alive = |index: &SlotIndex| deadline(*index).is_none_or(|at| at > now);
-                let found = found.filter(is_alive);
-                memory.expire(now, &mut departed);
-                act(memory, found)
-            },
-        );
+        let result = with_key(&self.inner.memory, hash, key, |memory, found| {
+            let deadline = |index| memory.slot(index).charge.deadline;
+            let is_alive = |index: &SlotIndex| deadline(*index).is_none_or(|at| at > now);
+            let found = found.filter(is_alive);
+            memory.expire(now, &mut departed);
+            act(memory, found)
+        });
         self.notify(departed);
         result
     }
@@ -327,11 +328,13 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         &self,
         act: impl FnOnce(&mut ExactLru<Arc<Pair<K, V>>>, &mut Departed<Arc<Pair<K, V>>>) -> R,
     ) -> R {
-        let now = self.now_if_mortal();
         let mut departed = Departed::new();
+        let now = self.now_if_mortal();
         let result = {
             let mut memory = self.inner.memory.lock();
-            memory.expire(now, &mut departed);
+            if let Some(now) = now {
+                memory.expire(now, &mut departed);
+            }
             act(&mut memory, &mut departed)
         };
         self.notify(departed);
@@ -345,12 +348,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         }
     }
 
-    fn now_if_mortal(&self) -> Duration {
-        if self.inner.is_mortal.load(Ordering::Acquire) {
-            self.inner.clock.now()
-        } else {
-            Duration::ZERO
-        }
+    fn now_if_mortal(&self) -> Option<Duration> {
+        self.inner.is_mortal.load(Ordering::Acquire).then(|| self.inner.clock.now())
     }
 
     /// Tells the listener of each departure, and drops what has departed.

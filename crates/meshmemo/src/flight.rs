@@ -14,6 +14,7 @@ use std::hash::Hash;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use hashbrown::HashTable;
@@ -28,6 +29,8 @@ use crate::ticket::Ticket;
 #[derive(Debug)]
 pub(crate) struct Flights<K, R> {
     table: Arc<Mutex<FlightTable<K, R>>>,
+    /// How many there are, for who would find none.
+    count: Arc<AtomicUsize>,
 }
 
 /// What became of the caller of [`Flights::join`].
@@ -50,25 +53,21 @@ pub(crate) enum Landing<R> {
 
 impl<K: Hash + Eq + Clone, R> Flights<K, R> {
     pub(crate) fn new() -> Self {
-        Self { table: Arc::new(Mutex::new(FlightTable { flights: HashTable::new() })) }
+        let count = Arc::<AtomicUsize>::default();
+        let table = FlightTable { flights: HashTable::new(), count: Arc::clone(&count) };
+        Self { table: Arc::new(Mutex::new(table)), count }
     }
 
     /// Joins the flight for `key`, or starts one.
     pub(crate) fn join(&self, hash: u64, key: &K) -> Joined<K, R> {
         let fresh = Arc::new(Flight::new(hash, key.clone()));
-        let flight = with_key(
-            &self.table,
-            hash,
-            key,
-            |flight| &flight.key,
-            |table, found| match found {
-                Some(flight) => flight,
-                None => {
-                    table.flights.insert_unique(hash, Arc::clone(&fresh), |flight| flight.hash);
-                    Arc::clone(&fresh)
-                }
-            },
-        );
+        let flight = with_key(&self.table, hash, key, |table, found| match found {
+            Some(flight) => flight,
+            None => {
+                table.insert(Arc::clone(&fresh));
+                Arc::clone(&fresh)
+            }
+        });
         if Arc::ptr_eq(&flight, &fresh) {
             Joined::Leader(Guard { flight, table: Arc::clone(&self.table) })
         } else {
@@ -83,32 +82,29 @@ impl<K: Hash + Eq + Clone, R> Flights<K, R> {
 
     /// Returns those who wait for the flight for `key`, if there is one.
     pub(crate) fn audience(&self, hash: u64, key: &K) -> Option<Audience> {
-        let found = with_key(&self.table, hash, key, |flight| &flight.key, |_, found| found);
+        let found = with_key(&self.table, hash, key, |_, found| found);
         found.map(|flight| flight.audience.clone())
     }
 
     /// Takes the right to publish from the flight for `key`; nobody joins it any more, and those
     /// who wait for it still get what it brings.
     pub(crate) fn invalidate(&self, hash: u64, key: &(impl Probe<K> + ?Sized)) {
-        let _dropped_unlocked = with_key(
-            &self.table,
-            hash,
-            key,
-            |flight| &flight.key,
-            |table, found| {
-                found.map(|flight| {
-                    flight.ticket.invalidate();
-                    (table.detach(&flight), flight)
-                })
-            },
-        );
+        if self.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let _dropped_unlocked = with_key(&self.table, hash, key, |table, found| {
+            found.map(|flight| {
+                flight.ticket.invalidate();
+                (table.detach(&flight), flight)
+            })
+        });
     }
 
     /// Does to all flights what [`invalidate`](Self::invalidate) does to one.
     pub(crate) fn invalidate_all(&self) {
         let flights = {
             let mut table = self.table.lock();
-            let flights = mem::take(&mut table.flights);
+            let flights = table.take();
             flights.iter().for_each(|flight| flight.ticket.invalidate());
             flights
         };
@@ -125,22 +121,44 @@ impl<K: Hash + Eq + Clone, R> Flights<K, R> {
 #[derive(Debug)]
 struct FlightTable<K, R> {
     flights: HashTable<Arc<Flight<K, R>>>,
+    count: Arc<AtomicUsize>,
 }
 
 impl<K, R> FlightTable<K, R> {
+    fn insert(&mut self, flight: Arc<Flight<K, R>>) {
+        self.flights.insert_unique(flight.hash, flight, |flight| flight.hash);
+        self.count.store(self.flights.len(), Ordering::Release);
+    }
+
     fn detach(&mut self, flight: &Arc<Flight<K, R>>) -> Option<Arc<Flight<K, R>>> {
         let entry = self.flights.find_entry(flight.hash, |other| Arc::ptr_eq(other, flight));
-        entry.ok().map(|entry| entry.remove().0)
+        let detached = entry.ok().map(|entry| entry.remove().0);
+        self.count.store(self.flights.len(), Ordering::Release);
+        detached
+    }
+
+    fn take(&mut self) -> HashTable<Arc<Flight<K, R>>> {
+        self.count.store(0, Ordering::Release);
+        mem::take(&mut self.flights)
     }
 }
 
 impl<K, R> Candidates for FlightTable<K, R> {
-    type Place = Arc<Flight<K, R>>;
+    type Key = K;
     type Item = Flight<K, R>;
+    type Place = Arc<Flight<K, R>>;
 
-    fn candidates(&self, hash: u64) -> impl Iterator<Item = (Self::Place, &Arc<Flight<K, R>>)> {
-        let flights = self.flights.iter_hash(hash);
-        flights.filter(move |flight| flight.hash == hash).map(|flight| (Arc::clone(flight), flight))
+    fn key(flight: &Flight<K, R>) -> &K {
+        &flight.key
+    }
+
+    fn find(
+        &self,
+        hash: u64,
+        mut is_meant: impl FnMut(&Arc<Flight<K, R>>) -> bool,
+    ) -> Option<Self::Place> {
+        let is_it = |flight: &Arc<Flight<K, R>>| flight.hash == hash && is_meant(flight);
+        self.flights.find(hash, is_it).map(Arc::clone)
     }
 }
 

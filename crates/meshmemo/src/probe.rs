@@ -40,20 +40,52 @@ impl<K: Borrow<Q>, Q: Hash + Eq + ?Sized> Probe<K> for Q {
     }
 }
 
-/// A table that can list what it holds under a hash.
+/// A table that can be asked for what it holds under a hash.
 pub(crate) trait Candidates {
-    type Place;
+    type Key;
     type Item;
+    type Place;
 
-    fn candidates(&self, hash: u64) -> impl Iterator<Item = (Self::Place, &Arc<Self::Item>)>;
+    /// Returns the key of an item.
+    fn key(item: &Self::Item) -> &Self::Key;
+
+    /// Returns the place of the first item under `hash` that is meant.
+    fn find(
+        &self,
+        hash: u64,
+        is_meant: impl FnMut(&Arc<Self::Item>) -> bool,
+    ) -> Option<Self::Place>;
 }
 
 /// Runs `act` under the lock, with the place of the item whose key is meant.
-pub(crate) fn with_key<T: Candidates, K, Q: Probe<K> + ?Sized, R>(
+pub(crate) fn with_key<T: Candidates, R>(
     table: &Mutex<T>,
     hash: u64,
-    probe: &Q,
-    key_of: impl Fn(&T::Item) -> &K,
+    probe: &(impl Probe<T::Key> + ?Sized),
+    act: impl FnOnce(&mut T, Option<T::Place>) -> R,
+) -> R {
+    {
+        let mut table = table.lock();
+        let mut is_sure = true;
+        let found = table.find(hash, |item| {
+            probe.is_known_equal(T::key(item)).unwrap_or_else(|| {
+                is_sure = false;
+                false
+            })
+        });
+        if found.is_some() || is_sure {
+            return act(&mut table, found);
+        }
+    }
+    with_compared_key(table, hash, probe, act)
+}
+
+/// Does the same where keys are to be compared outside of the lock.
+#[cold]
+fn with_compared_key<T: Candidates, R>(
+    table: &Mutex<T>,
+    hash: u64,
+    probe: &(impl Probe<T::Key> + ?Sized),
     act: impl FnOnce(&mut T, Option<T::Place>) -> R,
 ) -> R {
     let mut compared: SmallVec<[(Arc<T::Item>, bool); 1]> = SmallVec::new();
@@ -61,22 +93,20 @@ pub(crate) fn with_key<T: Candidates, K, Q: Probe<K> + ?Sized, R>(
         let mut unknown: SmallVec<[Arc<T::Item>; 1]> = SmallVec::new();
         {
             let mut table = table.lock();
-            let mut found = None;
-            for (place, item) in table.candidates(hash) {
+            let found = table.find(hash, |item| {
                 let known = compared.iter().find(|(known, _)| Arc::ptr_eq(known, item));
                 let known = known.map(|(_, is_same)| *is_same);
-                match known.or_else(|| probe.is_known_equal(key_of(item))) {
-                    Some(true) => found = Some(place),
-                    Some(false) => {}
-                    None => unknown.push(Arc::clone(item)),
-                }
-            }
-            if unknown.is_empty() {
+                known.or_else(|| probe.is_known_equal(T::key(item))).unwrap_or_else(|| {
+                    unknown.push(Arc::clone(item));
+                    false
+                })
+            });
+            if found.is_some() || unknown.is_empty() {
                 return act(&mut table, found);
             }
         }
         for item in unknown {
-            let is_same = probe.is_equal(key_of(&item));
+            let is_same = probe.is_equal(T::key(&item));
             compared.push((item, is_same));
         }
     }

@@ -334,8 +334,7 @@ impl Index {
     }
 
     fn find(&self, key: &Key) -> Option<SlotIndex> {
-        let mut candidates = self.lru.candidates(hash(key));
-        candidates.find(|(_, kept)| kept.name.key == *key).map(|(at, _)| at)
+        self.lru.find(hash(key), |kept| kept.name.key == *key)
     }
 
     pub(super) fn contains(&self, key: &Key) -> bool {

@@ -45,11 +45,19 @@ impl Lru {
     }
 
     /// Makes an index of this list the most recently used.
-    pub(super) fn touch(&mut self, links: &mut Links, index: SlotIndex) {
-        if self.newest != index.0 {
-            self.remove(links, index);
-            self.push(links, index);
+    pub(super) fn touch(&mut self, Links(links): &mut Links, index: SlotIndex) {
+        if self.newest == index.0 {
+            return;
         }
+        let Link { newer, older } = links[index.to_slab()];
+        links[newer as usize].older = older;
+        match older {
+            NONE => self.oldest = newer,
+            older => links[older as usize].newer = newer,
+        }
+        links[self.newest as usize].newer = index.0;
+        links[index.to_slab()] = Link { newer: NONE, older: self.newest };
+        self.newest = index.0;
     }
 
     /// Removes an index of this list.
