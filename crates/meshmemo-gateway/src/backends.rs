@@ -17,6 +17,8 @@ use crate::studio_jobs::StudioJobs;
 /// How many connections may change their protocol, and how long to wait when that many have.
 pub const TUNNELS_MAX: usize = 256;
 const TUNNEL_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// How long after one look whether any can be reached the next one comes.
+const REACH_AGAIN: Duration = Duration::from_secs(1);
 
 /// Which servers there are, and how they are used.
 #[derive(Debug, Clone)]
@@ -116,6 +118,21 @@ impl Backends {
         for (index, probed) in join_all(probes).await.into_iter().enumerate() {
             self.note_trouble(index, probed.err());
         }
+    }
+
+    /// Waits until one accepts connections, for as long as a generation may take; `None` if none does.
+    pub async fn reached(&self) -> Option<usize> {
+        let reaching = async {
+            loop {
+                self.probe().await;
+                let reached = self.queue.lanes().iter().position(|lane| lane.trouble.is_none());
+                if let Some(reached) = reached {
+                    return reached;
+                }
+                tokio::time::sleep(REACH_AGAIN).await;
+            }
+        };
+        tokio::time::timeout(self.first().timeout(), reaching).await.ok()
     }
 
     /// Lists all but one, by their places.

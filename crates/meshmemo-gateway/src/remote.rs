@@ -77,6 +77,11 @@ impl Remote {
         self.url.to_string().trim_end_matches('/').to_owned()
     }
 
+    /// Returns how long a generation may take there.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Looks whether something accepts connections there.
     ///
     /// # Errors

@@ -89,9 +89,14 @@ impl RemoteGeneration {
     /// Returns at which server a process before has begun this very work, and under which name.
     fn left_by_the_process_before(&self) -> Option<(usize, String)> {
         let left = self.backends.studio_jobs().take_left(&self.key)?;
-        let index = self.backends.find(&left.backend)?;
-        let is_in_use = self.backends.queue().lanes().get(index).is_some_and(|it| !it.is_drained);
-        is_in_use.then_some((index, left.job))
+        let index = self.backends.find(&left.backend).filter(|index| {
+            self.backends.queue().lanes().get(*index).is_some_and(|lane| !lane.is_drained)
+        });
+        if index.is_none() {
+            let (key, studio) = (&self.key, &left.backend);
+            tracing::warn!(%key, studio, "a job's studio is not in use any more: it is done anew");
+        }
+        index.map(|index| (index, left.job))
     }
 
     /// Has a server answer; the place is given back when it has.

@@ -21,6 +21,8 @@ const FILES_MAX_BYTES: u64 = 1 << 30;
 const MEMORY_MAX_BYTES: u64 = 256 << 20;
 /// Bytes of the line that says what a file is.
 const HEAD_MAX_BYTES: u64 = 4 << 10;
+/// Bytes of a note of what was ordered.
+const ORDER_MAX_BYTES: usize = 4 << 10;
 
 /// What the names of files end with that are not finished, and of those with orders.
 const PART: &str = "part";
@@ -129,29 +131,37 @@ impl Uploads {
         is_whole.then_some(bytes)
     }
 
-    /// Notes what is ordered of an upload, for a process that comes after this one. Blocks: a file is
-    /// written.
+    /// Notes what is ordered of an upload that is still there, for a process that comes after this one. If
+    /// that can not be, nothing is: not what was ordered before either. Blocks: a file is written.
     pub fn note_order(&self, id: &str, order: &str) {
         let Some(directory) = &self.directory else { return };
-        let part = directory.join(format!("{id}.{PART}"));
-        let noted = fs::write(&part, order)
-            .and_then(|()| fs::rename(&part, directory.join(format!("{id}.{ORDER}"))));
-        if let Err(error) = noted {
+        let (part, noted) =
+            (directory.join(format!("{id}.{ORDER}.{PART}")), order_of(directory, id));
+        let written = if order.len() > ORDER_MAX_BYTES {
+            Err(io::Error::other(format!("it is longer than {ORDER_MAX_BYTES} bytes")))
+        } else {
+            fs::write(&part, order).and_then(|()| fs::rename(&part, &noted))
+        };
+        if let Err(error) = &written {
             tracing::warn!(%error, "an order will not survive a restart");
+        }
+        // Whoever forgets the upload after this look removes the note too.
+        if written.is_err() || !self.lock().kept.contains_key(id) {
+            drop((fs::remove_file(&part), fs::remove_file(&noted)));
         }
     }
 
     /// Returns what was ordered last of an upload. Blocks.
     pub fn ordered(&self, id: &str) -> Option<String> {
-        fs::read_to_string(self.directory.as_ref()?.join(format!("{id}.{ORDER}"))).ok()
+        fs::read_to_string(order_of(self.directory.as_ref()?, id)).ok()
     }
 
     fn remove_files(&self, kept: &Kept) {
         let Some(directory) = &self.directory else { return };
         let id = &kept.upload.id;
-        for name in [id.clone(), format!("{id}.{ORDER}")] {
+        for path in [directory.join(id), order_of(directory, id)] {
             // What can not be removed is found at the next start, and what is not there need not be.
-            let _left = fs::remove_file(directory.join(name));
+            let _left = fs::remove_file(path);
         }
     }
 
@@ -199,8 +209,13 @@ fn write(directory: &Path, upload: &Upload, bytes: &Bytes) -> io::Result<()> {
     written.inspect_err(|_| drop(fs::remove_file(&part)))
 }
 
+/// Returns where it stands what was last ordered of an upload.
+fn order_of(directory: &Path, id: &str) -> PathBuf {
+    directory.join(format!("{id}.{ORDER}"))
+}
+
 /// Lists the uploads of a directory and what they weigh, the oldest first; what is none is removed where
-/// it is a file that was not finished, and else left alone.
+/// it is a file that was not finished or the order of an upload that is gone, and else left alone.
 fn list(directory: &Path) -> Vec<(Upload, u64)> {
     let mut found: Vec<(SystemTime, Upload, u64)> = Vec::new();
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -210,7 +225,12 @@ fn list(directory: &Path) -> Vec<(Upload, u64)> {
                 let _left = fs::remove_file(&path);
                 continue;
             }
-            Some(ORDER) => continue,
+            Some(ORDER) => {
+                if !path.with_extension("").exists() {
+                    let _left = fs::remove_file(&path);
+                }
+                continue;
+            }
             _ => {}
         }
         match read_head(&path) {
@@ -280,8 +300,17 @@ mod tests {
         uploads.add(upload("a", b"cup"), Bytes::from_static(b"cup"));
         uploads.note_order("a", "a model");
         uploads.note_order("a", "another model");
+        uploads.note_order("gone", "a model of an upload that is not there any more");
+        fs::write(directory.path().join("lost.order"), "of an upload that is gone").unwrap();
         let uploads = Uploads::open(Some(directory.path().to_owned()));
         assert_eq!(uploads.ordered("a").unwrap(), "another model");
+        uploads.note_order("a", &"x".repeat(ORDER_MAX_BYTES + 1));
+        assert_eq!(
+            uploads.ordered("a"),
+            None,
+            "what was ordered before is not what is ordered now"
+        );
+        uploads.note_order("a", "a model");
         let kept = uploads.lock().kept.remove("a").unwrap();
         uploads.remove_files(&kept);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);

@@ -100,6 +100,15 @@ impl Backend {
         self.gateway().is_some_and(|gateway| gateway.adapter().manner().course == Course::Studio)
     }
 
+    /// Waits until a server can be reached, for as long as a generation may take.
+    pub async fn reached(&self) {
+        if let Some(gateway) = self.gateway()
+            && gateway.backends().reached().await.is_none()
+        {
+            tracing::warn!("no backend can be reached to go on with a job");
+        }
+    }
+
     /// Returns the adapter in front of a server.
     pub fn gateway(&self) -> Option<&Arc<Gateway>> {
         match self {

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use futures_util::{FutureExt, stream};
 use http::{HeaderMap, header};
+use memchr::memmem;
 use multer::Multipart;
 use serde_json::{Map, Value as Json};
 
@@ -35,9 +36,7 @@ impl Form {
     /// Reads a form.
     pub(super) fn read(headers: &HeaderMap, body: &Bytes) -> Result<Self, Unclear> {
         let boundary = boundary(headers)?;
-        if !body.starts_with(format!("--{boundary}\r\n").as_bytes()) {
-            return Err(Unclear("the body does not begin with the form".to_owned()));
-        }
+        check_delimiters(&boundary, body)?;
         // All of it is there, so nothing is waited for.
         let reading = read(boundary, body.clone()).now_or_never();
         reading.unwrap_or_else(|| Err(Unclear("the form does not end".to_owned())))
@@ -91,6 +90,25 @@ fn boundary(headers: &HeaderMap) -> Result<String, Unclear> {
         return Err(unclear());
     }
     Ok(boundary.to_owned())
+}
+
+/// Checks that wherever the boundary stands, a part begins or the form ends, and that nothing comes
+/// before or after. A server that minds blanks behind it, or a bare line feed before it, would otherwise read
+/// other parts than one that does not.
+fn check_delimiters(boundary: &str, body: &[u8]) -> Result<(), Unclear> {
+    let unclear = || Unclear("the form is not divided in the usual way".to_owned());
+    let delimiter = format!("--{boundary}");
+    let mut is_closed = false;
+    for (number, at) in memmem::find_iter(body, &delimiter).enumerate() {
+        let begins_line = if number == 0 { at == 0 } else { body[..at].ends_with(b"\r\n") };
+        let after = &body[at + delimiter.len()..];
+        let closes = after == b"--" || after == b"--\r\n";
+        if is_closed || !begins_line || !(closes || after.starts_with(b"\r\n")) {
+            return Err(unclear());
+        }
+        is_closed = closes;
+    }
+    if is_closed { Ok(()) } else { Err(unclear()) }
 }
 
 /// Counts the lines that say what a part is; of two for one part, a reader sees the last.

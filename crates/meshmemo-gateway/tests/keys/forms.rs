@@ -86,7 +86,20 @@ fn a_form_that_servers_read_differently_is_passed_through() {
     ] {
         assert_eq!(keeping(content_type, usual.clone()), unusual, "{content_type}");
     }
-    assert_eq!(keeping(plain, format!("preamble\r\n{usual}")), unusual);
+    for divided in [
+        format!("preamble\r\n{usual}"),
+        format!("{usual}epilogue"),
+        usual.replacen("\r\n--b\r\n", "\r\n--b \t\r\n", 1),
+        usual.replacen("\r\n--b\r\n", "\n--b\r\n", 1),
+        usual.replacen("\r\n--b\r\n", "\r\n--bc\r\n", 1),
+        usual.replace("cup", "cup\r\n--b--\r\n"),
+        usual.replace("cup", "cup --b"),
+        usual.replace("--b--\r\n", "--b-- "),
+        usual.replace("--b--\r\n", ""),
+    ] {
+        assert_eq!(keeping(plain, divided.clone()), unusual, "{divided:?}");
+    }
+    assert_eq!(keeping(plain, usual.trim_end().to_owned()), Keeping::Kept);
     let mut twice = letter("/v1/3d/generations", plain, usual);
     twice.head.headers.append(http::header::CONTENT_TYPE, http::HeaderValue::from_static("a/b"));
     assert_eq!(known(&forms, &twice).meaning.keeping, unusual);

@@ -30,16 +30,26 @@ pub(super) async fn start(
     request: Request,
 ) -> Result<String, Error> {
     let id = new_name(state)?;
-    let named = Named { id: &id, namespace: caller.namespace() };
+    let named = Named { id: &id, namespace: caller.namespace(), begins: Begins::AtOnce };
     start_named(state, caller, speaks, (named, request)).await?;
     Ok(id)
 }
 
-/// What a job is called, and whose it is.
+/// What a job is called, whose it is, and when it begins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Named<'a> {
     pub(super) id: &'a str,
     pub(super) namespace: &'a str,
+    pub(super) begins: Begins,
+}
+
+/// When the work of a job begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// Now.
+    AtOnce,
+    /// When a backend can be reached: it may come back later than this process does.
+    OnceReached,
 }
 
 /// Starts a job under a name, in the place of one that has ended. If the cache has its result, the job has
@@ -51,7 +61,7 @@ pub(super) async fn start_named(
     state: &Arc<State>,
     caller: &Caller,
     speaks: Speaks,
-    (Named { id, namespace }, request): (Named<'_>, Request),
+    (Named { id, namespace, begins }, request): (Named<'_>, Request),
 ) -> Result<(), Error> {
     let key = request.key();
     let source_key = request.source_key();
@@ -64,6 +74,9 @@ pub(super) async fn start_named(
     let (working, caller) = (Arc::clone(state), caller.clone());
     let identity = Arc::clone(&request.identity);
     let work = state.tasks.start(async move {
+        if begins == Begins::OnceReached && !is_there {
+            working.backend.reached().await;
+        }
         let served = obtain(&working, caller, request).await;
         let is_kept = match &served {
             Ok(served) => is_kept(&working, key, &*served.stored).await,

@@ -404,6 +404,58 @@ fn a_gateway_that_is_told_to_end_leaves_its_jobs_to_the_next_one() {
 }
 
 #[test]
+fn jobs_go_on_when_the_studio_comes_back_after_the_gateway() {
+    let gateway = Gateway::with("orfeas", &["--drain-timeout", "1s"]);
+    gateway.make("coffee.png", &json!({ "format": "glb" }));
+    gateway.backend.close_gate();
+    // One is made anew, one waits in the line; what is refused meanwhile changes neither.
+    let anew = gateway.upload("coffee.png");
+    let order = |id: &str, fields: Value| {
+        let mut fields = fields;
+        fields["job_id"] = id.into();
+        gateway.house.request(Method::POST, "/api/generate-3d").json(&fields)
+    };
+    let no_cache = order(&anew, json!({ "format": "glb" })).header("cache-control", "no-cache");
+    send(no_cache).ok();
+    gateway.wait_until_noted();
+    let waiting = gateway.upload("horse.png");
+    gateway.order(&waiting, &json!({ "format": "glb" })).ok();
+    for id in [&anew, &waiting] {
+        assert_eq!(send(order(id, json!({ "format": "stl", "quality": 2 }))).status, 409);
+    }
+    gateway.house.wait_until(|house| house.working_and_queued() == (1, 1));
+    let Gateway { mut house, backend } = gateway;
+    house.terminate();
+    house.wait();
+    let (dir, address) = (house.dir(), backend.address());
+    drop(house);
+    backend.stop();
+    let flags =
+        ["--backend", &format!("http://{address}"), "--adapter", "orfeas", "--model-id", "model-1"];
+    let house = House::in_dir(&dir, &flags);
+    let standing = |id: &str| {
+        house.get(&format!("/api/job-status/{id}")).ok().json()["status"]
+            .as_str()
+            .map(str::to_owned)
+    };
+    let is_under_way = |id: &str| !matches!(standing(id).as_deref(), Some("completed" | "failed"));
+    for id in [&anew, &waiting] {
+        assert!(is_under_way(id));
+    }
+    let backend = StandIn::start_at(Protocol::Orfeas, address);
+    for id in [&anew, &waiting] {
+        house.wait_until(|_| !is_under_way(id));
+        assert_eq!(standing(id).as_deref(), Some("completed"));
+    }
+    assert!(house.log().contains("has forgotten its job"), "{}", house.log());
+    assert_eq!(
+        backend.begun(),
+        2,
+        "no model of before is told as the one that was to be made anew"
+    );
+}
+
+#[test]
 fn what_both_have_forgotten_over_a_restart_is_done_anew() {
     let gateway = Gateway::with("orfeas", &[]);
     gateway.backend.close_gate();

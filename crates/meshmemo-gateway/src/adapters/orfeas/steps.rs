@@ -68,13 +68,15 @@ pub(crate) async fn carry_out(remote: Arc<Remote>, work: Work) -> Result<Backend
     let studio = Studio { remote, headers: own_headers(letter.head.headers.clone()) };
     let order = order_of(&letter.head)
         .map_err(|Unclear(why)| Error::new(ErrorKind::Invalid, format!("the order: {why}")))?;
+    // A studio that was ended together with this process may take its time to come back.
+    let patience = if begun.is_some() { Patience::UntilTheFirstAnswer } else { Patience::Usual };
     let id = match begun {
         Some(id) => id,
         None => studio.begin(&letter.body, order.to_json()).await?,
     };
     let job = StudioJob { backend, job: id.clone() };
     let noted = unblocked(move || jobs.note(&key, job)).await?;
-    let ended = studio.end(&id, &audience).await;
+    let ended = studio.end(&id, &audience, patience).await;
     unblocked(move || noted.ended()).await?;
     let mut answer = ended?;
     // What the studio says of the file names its own job, and forbids to keep it.
@@ -82,6 +84,15 @@ pub(crate) async fn carry_out(remote: Arc<Remote>, work: Work) -> Result<Backend
     let media_type = HeaderValue::from_static(order.format.media_type());
     answer.headers.insert(header::CONTENT_TYPE, media_type);
     Ok(answer)
+}
+
+/// How long a studio may fail to say how a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// A few times in a row.
+    Usual,
+    /// For as long as the job may take, until it has said so once.
+    UntilTheFirstAnswer,
 }
 
 /// A studio, and what the client's requests said that concerns it.
@@ -100,8 +111,13 @@ impl Studio {
     }
 
     /// Waits for the end of a job, and fetches what it has made.
-    async fn end(&self, id: &str, audience: &Audience) -> Result<BackendAnswer> {
-        let file = self.wait(id, audience).await?;
+    async fn end(
+        &self,
+        id: &str,
+        audience: &Audience,
+        patience: Patience,
+    ) -> Result<BackendAnswer> {
+        let file = self.wait(id, audience, patience).await?;
         self.fetch(id, &file).await
     }
 
@@ -128,7 +144,7 @@ impl Studio {
     }
 
     /// Waits for the end of a job; returns the name of its file.
-    async fn wait(&self, id: &str, audience: &Audience) -> Result<String> {
+    async fn wait(&self, id: &str, audience: &Audience, mut patience: Patience) -> Result<String> {
         let (mut pause, mut silences) = (PAUSE_MIN, 0);
         loop {
             tokio::time::sleep(pause).await;
@@ -136,13 +152,17 @@ impl Studio {
             match self.look(id).await {
                 Ok(Standing::Working(fraction)) => {
                     audience.tell_working(fraction, "generate");
-                    silences = 0;
+                    (patience, silences) = (Patience::Usual, 0);
                 }
                 Ok(Standing::Completed(file)) => return Ok(file),
                 Ok(Standing::Failed(words)) => {
                     let message = format!("the studio's job has failed: {words}");
                     return Err(Error::new(ErrorKind::BackendFailed, message));
                 }
+                Err(error) if is_forgotten(&error) && patience != Patience::Usual => {
+                    return Err(error);
+                }
+                Err(_) if patience != Patience::Usual => {}
                 Err(error) if silences == SILENCES_MAX => return Err(error),
                 Err(_) => silences += 1,
             }

@@ -25,12 +25,27 @@ pub(super) struct Note {
     order: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     credentials: Option<String>,
+    /// Whether the model was to be made anew, and whether it is kept.
+    #[serde(default)]
+    is_fresh: bool,
+    #[serde(default)]
+    is_kept_nowhere: bool,
 }
 
 impl Note {
-    pub(super) fn of(order: &Order, owner: &Owner) -> Self {
+    pub(super) fn of(order: &Order, owner: &Owner, freshness: Freshness) -> Self {
         let credentials = owner.credentials.map(|hash| hash.to_string());
-        Self { order: order.to_json(), credentials }
+        let (is_fresh, is_kept_nowhere) =
+            (freshness == Freshness::Refresh, freshness == Freshness::Bypass);
+        Self { order: order.to_json(), credentials, is_fresh, is_kept_nowhere }
+    }
+
+    fn freshness(&self) -> Freshness {
+        match self {
+            Self { is_kept_nowhere: true, .. } => Freshness::Bypass,
+            Self { is_fresh: true, .. } => Freshness::Refresh,
+            _ => Freshness::Cached,
+        }
     }
 }
 
@@ -71,11 +86,12 @@ async fn go_on_with(state: &Arc<State>, gateway: &Arc<Gateway>, id: &str) -> Res
     let damaged = |why: String| Error::new(ErrorKind::Corrupt, format!("its order: {why}"));
     let note: Note = serde_json::from_str(&note).map_err(|error| damaged(error.to_string()))?;
     let order = Order::read(note.order.to_string().as_bytes()).map_err(|error| damaged(error.0))?;
+    let freshness = state.freshness(note.freshness());
     let credentials = note.credentials.map(|hash| hash.parse::<Digest>());
     let credentials = credentials.transpose().map_err(|error| damaged(error.to_string()))?;
     let owner = Owner { namespace: upload.namespace.clone(), credentials };
     let label = Some(upload.label.clone());
-    let wanted = Wanted { label, freshness: state.freshness(Freshness::Cached), quota: None };
+    let wanted = Wanted { label, freshness, quota: None };
     let (sent_on, order) = (HeaderMap::new(), &order);
     let key = match state.jobs.find(id, &Scope::All) {
         FoundJob::Job(job) => Some(job.key),

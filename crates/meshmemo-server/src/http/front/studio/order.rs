@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
-use meshmemo::{Error, ErrorKind, Freshness, Key};
+use meshmemo::{Error, ErrorKind, Key};
 use meshmemo_gateway::orfeas::{self, Order};
 use meshmemo_gateway::{Gateway, JobState, Owner, Reply, Unclear, Upload, Wanted};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::access::Caller;
 use crate::body_budget::BodyBudget;
 use crate::http::front::generation::wanted;
 use crate::http::front::owner;
-use crate::http::job::{Named, Speaks, start_named};
+use crate::http::job::{Begins, Named, Speaks, start_named};
 use crate::http::problem::Problem;
 use crate::http::state::State;
 use crate::limits::RETRY_AFTER;
@@ -83,19 +83,13 @@ impl Studio<'_> {
         let owner = owner(state, caller, headers);
         let label = Some(upload.label.clone());
         let wanted = Wanted { label, ..wanted(state, caller, headers) };
-        if wanted.freshness == Freshness::Cached {
-            let note = Note::of(order, &owner).to_string();
-            let (uploads, id) = (Arc::clone(&state.kept_uploads), upload.id.clone());
-            let noting = spawn_blocking(move || uploads.note_order(&id, &note));
-            noting.await.map_err(|panic| unread(&panic))?;
-        }
-        begin(
-            state,
-            gateway,
-            caller,
-            Ordered { upload, order, photo, owner, sent_on, wanted, key: None },
-        )
-        .await
+        let note = Note::of(order, &owner, wanted.freshness).to_string();
+        let (uploads, id) = (Arc::clone(&state.kept_uploads), upload.id.clone());
+        let ordered = Ordered { upload, order, photo, owner, sent_on, wanted, key: None };
+        begin(state, gateway, caller, ordered).await?;
+        // An order that is not taken leaves the note of the one that was.
+        let noting = spawn_blocking(move || uploads.note_order(&id, &note));
+        noting.await.map_err(|panic| unread(&panic))
     }
 }
 
@@ -120,7 +114,8 @@ pub(super) async fn begin(
         let message = "what is noted of it is another order";
         return Err(Error::new(ErrorKind::Corrupt, message));
     }
-    let named = Named { id: &upload.id, namespace: &upload.namespace };
+    let begins = if key.is_some() { Begins::OnceReached } else { Begins::AtOnce };
+    let named = Named { id: &upload.id, namespace: &upload.namespace, begins };
     start_named(state, caller, Speaks::Backends, (named, request)).await
 }
 
