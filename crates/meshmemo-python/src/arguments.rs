@@ -27,7 +27,7 @@ pub(crate) struct Parameters {
     /// How many of those may not be given by name.
     positional_only_count: usize,
     defaults: Vec<Option<Py<PyAny>>>,
-    /// Names of parameters that make no difference; `None` in place of a name of `*args`.
+    /// Which of them make no difference.
     ignored: Vec<bool>,
     collects_positional: bool,
     collects_named: bool,
@@ -141,13 +141,10 @@ impl Parameters {
             if self.ignored[place] {
                 continue;
             }
-            let default = || self.defaults[place].as_ref().map(|it| it.bind(py).clone());
-            match slot {
-                Some(value) => values.push(value),
-                None => match default() {
-                    Some(default) => values.push(self.hashable(default)?),
-                    None => return Ok(None),
-                },
+            match (slot, &self.defaults[place]) {
+                (Some(value), _) => values.push(value),
+                (None, Some(default)) => values.push(self.hashable(default.bind(py).clone())?),
+                (None, None) => return Ok(None),
             }
         }
         let mut all = values.clone();

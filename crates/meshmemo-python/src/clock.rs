@@ -1,28 +1,39 @@
-//! [`CoarseClock`]: monotonic time as the kernel noted it at its last tick.
+//! The clock of Python's caches: time as the kernel noted it at its last tick.
 //!
-//! It is up to 4 ms behind, which no time to live minds, and takes a quarter of the time to read.
+//! It is up to 4 ms behind, which no time to live minds, and takes a quarter of the time to read. Both
+//! times are of the same tick, so that the time at which an entry came in does not change from one look
+//! to the next.
 
-use std::time::Duration;
+use meshmemo::Clock;
 
-use meshmemo::{Clock, SystemClock};
+/// Returns the clock; where the kernel has no such time, it is the system's.
+#[cfg(target_os = "linux")]
+pub(crate) fn coarse_clock() -> impl Clock {
+    linux::CoarseClock
+}
 
-/// The clock of Python's caches; where the kernel has no such time, the system's.
-#[derive(Debug, Default)]
-pub(crate) struct CoarseClock(SystemClock);
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn coarse_clock() -> impl Clock {
+    meshmemo::SystemClock::new()
+}
 
-impl Clock for CoarseClock {
-    #[cfg(target_os = "linux")]
-    fn now(&self) -> Duration {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-        Duration::try_from(now).unwrap_or_default()
-    }
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::time::Duration;
 
-    #[cfg(not(target_os = "linux"))]
-    fn now(&self) -> Duration {
-        self.0.now()
-    }
+    use meshmemo::Clock;
+    use rustix::time::{ClockId, clock_gettime};
 
-    fn wall(&self) -> Duration {
-        self.0.wall()
+    #[derive(Debug)]
+    pub(super) struct CoarseClock;
+
+    impl Clock for CoarseClock {
+        fn now(&self) -> Duration {
+            Duration::try_from(clock_gettime(ClockId::MonotonicCoarse)).unwrap_or_default()
+        }
+
+        fn wall(&self) -> Duration {
+            Duration::try_from(clock_gettime(ClockId::RealtimeCoarse)).unwrap_or_default()
+        }
     }
 }

@@ -58,12 +58,11 @@ impl Lead {
         cost_seconds: Option<f64>,
     ) -> PyResult<()> {
         let size = size_mb.map(|size| limits::bytes("size", size)).transpose()?;
-        let ttl = ttl_seconds.map(|ttl| limits::ttl("ttl_seconds", ttl)).transpose()?;
-        let bytes = size.unwrap_or_else(|| measure(value));
+        let options = options(size.unwrap_or_else(|| measure(value)), ttl_seconds)?;
         let lead = self.end()?;
         let cost = cost_seconds.unwrap_or_else(|| lead.elapsed().as_secs_f64());
         let kept = Value { object: value.clone().unbind(), owner: self.function.get().owner() };
-        let outcome = lead.keep(kept, options(bytes, ttl).cost(cost));
+        let outcome = lead.keep(kept, options.cost(cost));
         self.function.get().end_lead(self.number);
         self.cache.get().tell_refusal(value.py(), outcome)
     }

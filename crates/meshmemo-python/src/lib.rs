@@ -15,6 +15,7 @@ mod limits;
 mod size;
 mod stats;
 mod listener;
+mod entry_summary;
 mod lru_cache;
 mod global;
 mod arguments;
@@ -44,13 +45,14 @@ fn refuse_a_second_interpreter(py: Python<'_>) -> PyResult<()> {
 /// What the package's modules build on; not a public interface.
 #[pymodule(gil_used = true)]
 mod _core {
-    use pyo3::types::PyMapping;
+    use pyo3::types::{PyMapping, PyModuleMethods};
 
     use super::{Bound, PyModule, PyResult, refuse_a_second_interpreter};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         refuse_a_second_interpreter(module.py())?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         PyMapping::register::<StatsView>(module.py())
     }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use meshmemo::Limits;
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyEllipsis, PyFloat, PyInt};
+use pyo3::types::{PyBool, PyEllipsis, PyInt};
 
 /// Bytes in what the package calls an MB.
 const MB: f64 = 1_048_576.0;
@@ -52,22 +53,22 @@ pub(crate) fn of_new(
 /// Sets the default time to live; `None` is none.
 pub(crate) fn set_ttl(limits: &mut Limits, seconds: &Argument<'_>) -> PyResult<()> {
     if let Argument::Given(seconds) = seconds {
-        let seconds = (!seconds.is_none()).then_some(seconds);
-        limits.ttl = seconds.map(|it| ttl("default_ttl_seconds", it)).transpose()?;
+        limits.ttl = if seconds.is_none() { None } else { ttl("default_ttl_seconds", seconds)? };
     }
     Ok(())
 }
 
 /// Checks a number of entries.
 pub(crate) fn entries(max_size: &Bound<'_, PyAny>) -> PyResult<usize> {
-    if !max_size.is_instance_of::<PyInt>() || max_size.is_instance_of::<PyBool>() {
+    let index = max_size.call_method0(intern!(max_size.py(), "__index__"));
+    let Some(size) = index.ok().filter(|_| !max_size.is_instance_of::<PyBool>()) else {
         return Err(wrong_type("max_size", max_size, "an int"));
-    }
-    if max_size.lt(0)? {
+    };
+    if size.lt(0)? {
         return Err(wrong_value("max_size", max_size, "0 or more"));
     }
     // More than can be counted is no limit.
-    Ok(max_size.extract().unwrap_or(usize::MAX))
+    Ok(size.extract().unwrap_or(usize::MAX))
 }
 
 /// Checks a size in MB, and returns it in bytes.
@@ -77,10 +78,11 @@ pub(crate) fn bytes(name: &str, mb: &Bound<'_, PyAny>) -> PyResult<u64> {
     Ok((mb * MB).round() as u64)
 }
 
-/// Checks a time to live in seconds.
-pub(crate) fn ttl(name: &str, seconds: &Bound<'_, PyAny>) -> PyResult<Duration> {
-    let seconds = number(name, seconds, "above 0, or None for no end", |seconds| seconds > 0.0)?;
-    Ok(Duration::from_secs_f64(seconds.min(TTL_SECONDS_MAX)))
+/// Checks a time to live in seconds; `None` is for ever.
+pub(crate) fn ttl(name: &str, seconds: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+    let range = "above 0 (infinity is for ever)";
+    let seconds = number(name, seconds, range, |seconds| seconds > 0.0)?;
+    Ok((seconds < TTL_SECONDS_MAX).then(|| Duration::from_secs_f64(seconds)))
 }
 
 /// Checks something to call; `None` is nothing.
@@ -108,12 +110,12 @@ fn number(
     range: &str,
     is_in_range: impl Fn(f64) -> bool,
 ) -> PyResult<f64> {
-    let is_number = value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>();
-    if !is_number || value.is_instance_of::<PyBool>() {
-        return Err(wrong_type(name, value, "a number"));
-    }
+    let is_int = value.is_instance_of::<PyInt>();
     match value.extract::<f64>() {
+        _ if value.is_instance_of::<PyBool>() => Err(wrong_type(name, value, "a number")),
         Ok(number) if is_in_range(number) => Ok(number),
+        // An int may be too large for a float.
+        Err(_) if !is_int => Err(wrong_type(name, value, "a number")),
         _ => Err(wrong_value(name, value, range)),
     }
 }

@@ -4,15 +4,15 @@
 use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
-use meshmemo::{Cache, Clock, EntryInfo, EntryOptions, InsertOutcome, Missing, SystemClock};
+use meshmemo::{Cache, Clock, EntryInfo, EntryOptions, InsertOutcome, Missing};
 use pyo3::exceptions::{PyKeyError, PyRuntimeWarning, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::clock::CoarseClock;
+use crate::clock::coarse_clock;
+use crate::entry_summary::summary;
 use crate::key::{Key, KeyProbe};
 use crate::limits::{self, Argument, limit_to_mb, to_mb};
 use crate::listener::Listener;
@@ -45,7 +45,7 @@ impl LRUCache {
         default_ttl_seconds=Argument::LeftOut,
         *,
         on_evict=None,
-    ))]
+    ), text_signature = "(max_size=1000, max_memory_mb=512.0, default_ttl_seconds=None, *, on_evict=None)")]
     #[expect(clippy::needless_pass_by_value, reason = "arguments come by value")]
     pub(crate) fn new(
         max_size: Argument<'_>,
@@ -54,7 +54,7 @@ impl LRUCache {
         on_evict: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let limits = limits::of_new(&max_size, &max_memory_mb, &default_ttl_seconds)?;
-        let mut builder = Cache::builder().limits(limits).clock(Arc::new(CoarseClock::default()));
+        let mut builder = Cache::builder().limits(limits).clock(Arc::new(coarse_clock()));
         let on_evict = limits::callable("on_evict", on_evict)?;
         let listener = on_evict.map(|on_evict| Arc::new(Listener::new(on_evict)));
         if let Some(listener) = listener.clone() {
@@ -68,6 +68,7 @@ impl LRUCache {
         })
     }
 
+    /// Returns a value, which becomes the most recently used, or the default; counts either.
     #[pyo3(signature = (key, default=None))]
     fn get<'py>(
         &self,
@@ -77,6 +78,7 @@ impl LRUCache {
         Ok(self.find(key)?.or(default))
     }
 
+    /// Returns a value or the default; changes neither order nor counters.
     #[pyo3(signature = (key, default=None))]
     fn peek(
         &self,
@@ -86,6 +88,7 @@ impl LRUCache {
         Ok(self.look(key)?.or(default))
     }
 
+    /// Keeps a value, and evicts first what must leave for it; returns whether it is kept.
     #[pyo3(signature = (key, value, size_mb=None, ttl_seconds=None))]
     fn set(
         &self,
@@ -95,14 +98,16 @@ impl LRUCache {
         ttl_seconds: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let size = size_mb.map(|size| limits::bytes("size_mb", size)).transpose()?;
-        let ttl = ttl_seconds.map(|ttl| limits::ttl("ttl_seconds", ttl)).transpose()?;
-        self.insert(key, value, options(size.unwrap_or_else(|| measure(value)), ttl))
+        let options = options(size.unwrap_or_else(|| measure(value)), ttl_seconds)?;
+        self.insert(key, value, options)
     }
 
+    /// Removes an entry, and returns whether there was one.
     fn delete(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.take(key)?.is_some())
     }
 
+    /// Removes an entry and returns its value, or the default.
     #[pyo3(signature = (key, *default))]
     fn pop(&self, key: &Bound<'_, PyAny>, default: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
         if default.len() > 1 {
@@ -114,37 +119,45 @@ impl LRUCache {
         self.take(key)?.or(default).ok_or_else(|| no_such_key(key))
     }
 
+    /// Removes every entry; counters stay.
     fn clear(&self) {
         self.cache.clear();
     }
 
+    /// Lists the keys, the least recently used first.
     fn keys(&self) -> Vec<Py<PyAny>> {
         self.entries().map(|entry| entry.key.object).collect()
     }
 
+    /// Lists the values, the least recently used first.
     fn values(&self) -> Vec<Py<PyAny>> {
         self.entries().map(|entry| entry.value.object).collect()
     }
 
+    /// Lists keys and values, the least recently used first.
     fn items(&self) -> Vec<(Py<PyAny>, Py<PyAny>)> {
         self.entries().map(|entry| (entry.key.object, entry.value.object)).collect()
     }
 
+    /// Describes each entry, the least recently used first.
     fn get_entries_summary<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let now = SystemClock::new().wall();
-        self.entries().map(|entry| summary(py, entry, now)).collect()
+        let now = coarse_clock().wall();
+        self.entries().map(|entry| summary(py, &entry, now)).collect()
     }
 
+    /// Returns all counters, and what they are read against, at one moment.
     pub(crate) fn get_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let errors = self.listener.as_ref().map_or(0, |listener| listener.errors());
         dictionary(py, &self.cache.stats(), self.cache.config(), errors)
     }
 
+    /// The counters as a live, read-only mapping.
     #[getter(stats)]
     fn live(slf: Bound<'_, Self>) -> StatsView {
         StatsView::new(slf.unbind())
     }
 
+    /// Sets all counters to zero; entries stay.
     fn reset_stats(&self) {
         if let Some(listener) = &self.listener {
             listener.reset_errors();
@@ -152,6 +165,7 @@ impl LRUCache {
         self.cache.reset_stats();
     }
 
+    /// Returns `max_size`, `max_memory_mb` and `default_ttl_seconds`.
     fn get_config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let config = PyDict::new(py);
         config.set_item("max_size", self.max_size())?;
@@ -160,6 +174,7 @@ impl LRUCache {
         Ok(config)
     }
 
+    /// Changes limits, and evicts before returning what no longer fits them.
     #[pyo3(signature = (
         max_size=None,
         max_memory_mb=None,
@@ -184,16 +199,19 @@ impl LRUCache {
         Ok(())
     }
 
+    /// How many entries there may be.
     #[getter]
     pub(crate) fn max_size(&self) -> usize {
         self.cache.config().max_entries
     }
 
+    /// What all values together may take, in MB of 1,048,576 bytes.
     #[getter]
     fn max_memory_mb(&self) -> f64 {
         limit_to_mb(self.cache.config().max_bytes)
     }
 
+    /// How long an entry lives that brings no time of its own; `None` is for ever.
     #[getter]
     fn default_ttl_seconds(&self) -> Option<f64> {
         self.cache.config().ttl.map(|ttl| ttl.as_secs_f64())
@@ -326,7 +344,10 @@ impl LRUCache {
             to_mb(bytes),
             limit_to_mb(max_bytes)
         ))?;
-        PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1)
+        let warned = PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1);
+        // Where warnings are errors this one is none: the value is well.
+        warned.unwrap_or_else(|error| error.write_unraisable(py, None));
+        Ok(())
     }
 
     fn find<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -357,28 +378,15 @@ impl LRUCache {
     }
 }
 
-/// Says what an entry weighs and, if it has one of its own, how long it lives.
-pub(crate) fn options(bytes: u64, ttl: Option<Duration>) -> EntryOptions {
+/// Says what an entry weighs and, if it has a time of its own, how long it lives.
+pub(crate) fn options(
+    bytes: u64,
+    ttl_seconds: Option<&Bound<'_, PyAny>>,
+) -> PyResult<EntryOptions> {
     let options = EntryOptions::new().bytes(bytes);
-    ttl.map_or(options, |ttl| options.ttl(ttl))
-}
-
-fn summary(
-    py: Python<'_>,
-    entry: EntryInfo<Key, Value>,
-    now: Duration,
-) -> PyResult<Bound<'_, PyDict>> {
-    let summary = PyDict::new(py);
-    summary.set_item("key", entry.key.object)?;
-    summary.set_item("size_mb", to_mb(entry.bytes))?;
-    summary.set_item("timestamp", now.saturating_sub(entry.age).as_secs_f64())?;
-    summary.set_item("age_seconds", entry.age.as_secs_f64())?;
-    summary.set_item("access_count", entry.access_count)?;
-    summary.set_item("cost_seconds", entry.cost_seconds)?;
-    summary.set_item("expires_at", entry.ttl.map(|ttl| (now + ttl).as_secs_f64()))?;
-    // An entry whose time is over has left.
-    summary.set_item("expired", false)?;
-    Ok(summary)
+    let Some(seconds) = ttl_seconds else { return Ok(options) };
+    let ttl = limits::ttl("ttl_seconds", seconds)?;
+    Ok(ttl.map_or_else(|| options.without_ttl(), |ttl| options.ttl(ttl)))
 }
 
 fn no_such_key(key: &Bound<'_, PyAny>) -> PyErr {

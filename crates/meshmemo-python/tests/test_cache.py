@@ -1,14 +1,23 @@
 """What `LRUCache` keeps, finds, counts and lets go."""
 
 import gc
+import json
 import time
 import warnings
 import weakref
 from collections.abc import Mapping
 
+import numpy
 import pytest
 
-from meshmemo import LRUCache, StatsView, clear_cache, get_cache, reset_cache
+from meshmemo import (
+    LRUCache,
+    StatsView,
+    cached_result,
+    clear_cache,
+    get_cache,
+    reset_cache,
+)
 
 MB = 1 << 20
 
@@ -236,7 +245,7 @@ def test_limits_change_while_it_runs():
         ("max_memory_mb", float("nan"), ValueError, "max_memory_mb must be 0 or more, not nan"),
         ("max_memory_mb", "1", TypeError, r"max_memory_mb must be a number, not '1' \(str\)"),
         ("default_ttl_seconds", 0, ValueError, "default_ttl_seconds must be above 0"),
-        ("default_ttl_seconds", -5, ValueError, "above 0, or None for no end, not -5"),
+        ("default_ttl_seconds", -5, ValueError, r"above 0 \(infinity is for ever\), not -5"),
         ("default_ttl_seconds", "5", TypeError, "default_ttl_seconds must be a number"),
     ],
 )
@@ -250,7 +259,7 @@ def test_sizes_times_and_listeners_that_are_none_are_named():
     cache = LRUCache()
     with pytest.raises(ValueError, match="size_mb must be 0 or more, not -1"):
         cache.set("a", 1, size_mb=-1)
-    with pytest.raises(ValueError, match="ttl_seconds must be above 0, or None for no end, not 0"):
+    with pytest.raises(ValueError, match=r"ttl_seconds must be above 0 .*, not 0"):
         cache.set("a", 1, ttl_seconds=0)
     with pytest.raises(TypeError, match=r"on_evict must be callable or None, not 5 \(int\)"):
         LRUCache(on_evict=5)
@@ -356,3 +365,48 @@ def test_weak_references_generics_and_subclasses_work():
     assert cache.get("a") == 2
     assert repr(cache).startswith("Counted(max_size=5")
     assert LRUCache[str, bytes] is not None
+
+
+def test_infinity_is_for_ever_whatever_the_default():
+    cache = LRUCache(default_ttl_seconds=3600)
+    cache.set("short", 1)
+    cache.set("long", 1, ttl_seconds=float("inf"))
+    ends = {it["key"]: it["expires_at"] for it in cache.get_entries_summary()}
+    assert ends["short"] is not None
+    assert ends["long"] is None
+    cache.update_config(default_ttl_seconds=float("inf"))
+    assert cache.default_ttl_seconds is None
+
+
+def test_numbers_of_numpy_are_numbers():
+    cache = LRUCache(numpy.int64(7), numpy.float32(1.5), numpy.int32(60))
+    config = {"max_size": 7, "max_memory_mb": 1.5, "default_ttl_seconds": 60.0}
+    assert cache.get_config() == config
+    assert cache.set("a", 1, size_mb=numpy.float32(1), ttl_seconds=numpy.int64(5))
+
+
+def test_summaries_can_be_sent_as_json_and_do_not_change_from_look_to_look():
+    class Silent:
+        def __repr__(self):
+            raise RuntimeError("no words")
+
+    cache = LRUCache()
+    for key in ("text", 1, 1.5, None, b"bytes", ("a", 1), Silent()):
+        cache.set(key, 1)
+    told = json.loads(json.dumps([it["key"] for it in cache.get_entries_summary()]))
+    assert told[:4] == ["text", 1, 1.5, None]
+    assert told[4:6] == ["b'bytes'", "('a', 1)"]
+    assert "Silent" in told[6]
+    times = {cache.get_entries_summary()[0]["timestamp"] for _ in range(1000)}
+    assert max(times) - min(times) < 0.001
+
+
+def test_a_refusal_is_no_error_where_warnings_are_errors(monkeypatch):
+    told = []
+    monkeypatch.setattr("sys.unraisablehook", lambda it: told.append(it.exc_value))
+    cache = LRUCache(max_memory_mb=1)
+    made = cached_result(cache=cache, size=2)(lambda: "a model")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert made() == "a model"
+    assert [type(it) for it in told] == [RuntimeWarning]

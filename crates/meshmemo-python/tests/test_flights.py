@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 
-from meshmemo import LRUCache, cached_result, get_cache, reset_cache
+from meshmemo import LRUCache, cached_result, cached_result_sync, get_cache, reset_cache
 
 SECONDS = 30
 
@@ -244,6 +244,67 @@ def test_recursion_runs_through_in_threads_and_coroutines():
     assert asyncio.run(call_async(2)) == 2
     assert asyncio.run(in_a_task(3)) == 3
     assert get_cache().stats["bypasses"] == len(depth) - 3
+
+
+GRAPH = {"a": ["b"], "b": ["c"], "c": ["a"]}
+
+
+def test_a_ring_of_calls_in_several_threads_runs_through():
+    meet = threading.Barrier(len(GRAPH))
+
+    @cached_result(ignore=["depth", "first"])
+    def walk(node, depth=0, first=None):
+        if first:
+            meet.wait(SECONDS)
+        return [] if depth == 4 else [node, *(walk(it, depth + 1) for it in GRAPH[node])]
+
+    for brought in start(len(GRAPH), lambda number: walk(list(GRAPH)[number], 0, True))():
+        assert isinstance(brought, list), brought
+        assert brought
+
+
+def test_a_ring_of_calls_in_one_loop_and_in_several_runs_through():
+    @cached_result(ignore="depth")
+    async def walk(node, depth=0):
+        await asyncio.sleep(0)
+        return [] if depth == 4 else [node, *[await walk(it, depth + 1) for it in GRAPH[node]]]
+
+    async def all_of_them():
+        return await asyncio.wait_for(asyncio.gather(*map(walk, GRAPH)), SECONDS)
+
+    assert all(asyncio.run(all_of_them()))
+    walk.cache_clear()
+    for brought in start(8, lambda _: asyncio.run(all_of_them()))():
+        assert isinstance(brought, list), brought
+
+
+def test_coroutines_without_a_loop_of_asyncio_are_refused_in_words():
+    @cached_result
+    async def later(x):
+        return x
+
+    with pytest.raises(RuntimeError, match="need an event loop of asyncio"):
+        later(1).send(None)
+
+
+def test_an_object_whose_call_is_awaited_is_cached_as_a_coroutine_function():
+    class Maker:
+        runs = 0
+
+        async def __call__(self, x):
+            self.runs += 1
+            return [x]
+
+    maker = Maker()
+    made = cached_result(maker)
+
+    async def twice():
+        return await made(1) is await made(1)
+
+    assert asyncio.run(twice())
+    assert maker.runs == 1
+    with pytest.raises(TypeError, match="Maker is `async def`"):
+        cached_result_sync(maker)
 
 
 def test_a_function_that_asks_for_other_keys_of_its_own_is_kept():

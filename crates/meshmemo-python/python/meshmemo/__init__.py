@@ -32,7 +32,7 @@ from meshmemo._client import (
     UnexpectedAnswer,
     Unprocessable,
 )
-from meshmemo._core import LRUCache, StatsView, get_cache, measure, reset_cache
+from meshmemo._core import LRUCache, StatsView, __version__, get_cache, measure, reset_cache
 from meshmemo._typing import BoundFunction, CachedFunction, CacheInfo
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "Unauthorized",
     "UnexpectedAnswer",
     "Unprocessable",
+    "__version__",
     "cached_result",
     "cached_result_sync",
     "clear_cache",

@@ -8,7 +8,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from types import CodeType
+from types import CodeType, NoneType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from meshmemo import _flights
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+#: How many settings may be given by position.
+_POSITIONAL_MAX = 3
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def _decorate(
     """Decorate at once where a function is all that is given."""
     if len(given) == 1 and not settings and given[0] is not None:
         return cast("CachedFunction[..., Any]", decorate(given[0], *_settings()))
+    _check_names(given, settings)
     checked = _settings(*given, **settings)
     return cast("Decorator", functools.partial(_apply, decorate, checked))
 
@@ -126,10 +130,14 @@ def _settings(
     version: str | int | None = None,
 ) -> tuple[_Keying, Options]:
     """Check everything that can be checked before there is a function."""
+    for name, flag in (("enabled", enabled), ("typed", typed), ("cache_none", cache_none)):
+        _check_flag(name, flag)
     if cache_key_fn is not None and key is not None:
         raise TypeError("cache_key_fn and key are two names of one argument: give one of them")
     key = key if cache_key_fn is None else cache_key_fn
     _check_callable("cache_key_fn", key)
+    if inspect.iscoroutinefunction(key):
+        raise TypeError(f"cache_key_fn must be `def`, and {_name_of(key)} is `async def`")
     _check_callable("condition", condition)
     _check_cache(cache)
     _check_number("ttl_seconds", ttl_seconds, above_zero=True)
@@ -137,9 +145,37 @@ def _settings(
         _check_number("size", size)
     if not callable(cost):
         _check_number("cost", cost)
-    names = frozenset([ignore] if isinstance(ignore, str) else ignore)
-    keying = _Keying(key, cache, bool(enabled), bool(typed), names, version)
-    return keying, Options(ttl_seconds, condition, bool(cache_none), size, cost)
+    names = _names(ignore)
+    if isinstance(version, bool) or not isinstance(cast("object", version), (str, int, NoneType)):
+        raise TypeError(f"version must be a str, an int or None, not {version!r}")
+    keying = _Keying(key, cache, enabled, typed, names, version)
+    return keying, Options(ttl_seconds, condition, cache_none, size, cost)
+
+
+def _check_names(given: tuple[Any, ...], settings: dict[str, Any]) -> None:
+    known = list(inspect.signature(_settings).parameters)
+    unknown = [name for name in settings if name not in known]
+    if unknown:
+        raise TypeError(f"{unknown[0]} is no setting: there are {', '.join(known)}")
+    if len(given) > _POSITIONAL_MAX:
+        raise TypeError(
+            f"cache_key_fn, ttl_seconds and enabled may be given by position, but {len(given)} "
+            "arguments are"
+        )
+
+
+def _check_flag(name: str, given: object) -> None:
+    if not isinstance(given, bool):
+        raise TypeError(f"{name} must be a bool, not {given!r} ({type(given).__name__})")
+
+
+def _names(ignore: object) -> frozenset[str]:
+    names = [ignore] if isinstance(ignore, str) else ignore
+    if isinstance(names, Iterable):
+        names = frozenset(cast("Iterable[object]", names))
+        if all(isinstance(name, str) for name in names):
+            return cast("frozenset[str]", names)
+    raise TypeError(f"ignore must be names of parameters, not {ignore!r}")
 
 
 def _check_cache(given: object) -> None:
@@ -166,7 +202,7 @@ def _check_number(name: str, given: object, *, above_zero: bool = False) -> None
 
 
 def _cached_sync(function: Callable[..., Any], keying: _Keying, options: Options) -> Function:
-    if inspect.iscoroutinefunction(function):
+    if _is_async(function):
         raise TypeError(
             f"cached_result_sync is for `def`, and {_name_of(function)} is `async def`: "
             "use cached_result"
@@ -176,7 +212,7 @@ def _cached_sync(function: Callable[..., Any], keying: _Keying, options: Options
 
 def _cached(function: Callable[..., Any], keying: _Keying, options: Options) -> Function:
     _refuse_what_can_not_be_kept(function)
-    is_async = inspect.iscoroutinefunction(function)
+    is_async = _is_async(function)
     cached = Function(
         function,
         identity=_identity(function, keying),
@@ -188,6 +224,7 @@ def _cached(function: Callable[..., Any], keying: _Keying, options: Options) -> 
         is_enabled=keying.enabled,
     )
     functools.update_wrapper(cached, function)
+    cached.__qualname__ = _name_of(function)
     cached.options = options
     cached.cache_parameters = lambda: {**vars(keying), **vars(options)}
     # What `inspect` goes by where it asks whether a function is a coroutine function.
@@ -195,6 +232,14 @@ def _cached(function: Callable[..., Any], keying: _Keying, options: Options) -> 
         if hasattr(function, name):
             setattr(cached, name, getattr(function, name))
     return cached
+
+
+def _is_async(function: Any) -> bool:
+    """Return whether calls are to be awaited, those of objects with a `__call__` too."""
+    is_object = not inspect.isroutine(function) and not inspect.isclass(function)
+    return inspect.iscoroutinefunction(function) or (
+        is_object and callable(function) and inspect.iscoroutinefunction(function.__call__)
+    )
 
 
 async def _ready(value: R) -> R:
@@ -206,7 +251,9 @@ def _refuse_what_can_not_be_kept(function: Any) -> None:
     if kind in ("classmethod", "staticmethod", "property"):
         raise TypeError(f"write @{kind} above the decorator of the cache, so that it comes last")
     if not callable(function):
-        raise TypeError(f"a function is needed to decorate, not {function!r}")
+        raise TypeError(
+            f"a function is needed to decorate, not {function!r}; settings are given by name"
+        )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
             f"{_name_of(function)} is a generator function, and what it yields can be used only "
@@ -214,15 +261,16 @@ def _refuse_what_can_not_be_kept(function: Any) -> None:
         )
 
 
-_serial = itertools.count(1)
+#: Numbers for the functions of each name: several may have one (lambdas, functions that functions
+#: make or wrap, those of a module that is loaded again).
+_numbers: dict[str, itertools.count[int]] = {}
 
 
 def _identity(function: Callable[..., Any], keying: _Keying) -> str:
     """Return what tells the function from all others in the cache."""
-    parts = [f"{getattr(function, '__module__', None)}.{_name_of(function)}"]
-    # Names that several functions have: of lambdas, of functions made by functions, of objects.
-    if "<" in parts[0] or not hasattr(function, "__qualname__"):
-        parts.append(f"#{next(_serial)}")
+    name = f"{getattr(function, '__module__', None)}.{_name_of(function)}"
+    number = next(_numbers.setdefault(name, itertools.count(1)))
+    parts = [name if number == 1 else f"{name}#{number}"]
     if keying.ignore:
         parts.append("-" + ",".join(sorted(keying.ignore)))
     if keying.version is not None:

@@ -5,6 +5,8 @@ from typing import Any, Generic, TypeVar, overload
 from meshmemo._cached import Options
 from meshmemo._typing import CacheInfo
 
+__version__: str
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 D = TypeVar("D")
@@ -31,9 +33,10 @@ class LRUCache(Generic[K, V]):
 
         ``max_size``: entries, 0 or more. ``max_memory_mb``: MB (1,048,576 bytes) that all values
         together may take, 0 or more. ``default_ttl_seconds``: how long an entry lives that brings
-        no time of its own, above 0; ``None`` is for ever. ``on_evict(key, value, cause)`` is called
-        once for each entry that leaves; ``cause`` is ``size_count``, ``size_bytes``, ``expired``,
-        ``replaced``, ``removed`` or ``cleared``. What it raises goes to ``sys.unraisablehook``.
+        no time of its own, above 0; ``None`` and infinity are for ever.
+        ``on_evict(key, value, cause)`` is called once for each entry that leaves; ``cause`` is
+        ``size_count``, ``size_bytes``, ``expired``, ``replaced``, ``removed`` or ``cleared``. What
+        it raises goes to ``sys.unraisablehook``.
 
         Raises ``TypeError`` or ``ValueError`` that names the argument and the value.
         """
@@ -60,8 +63,10 @@ class LRUCache(Generic[K, V]):
         """Keep a value, and evict first what must leave for it; return whether it is kept.
 
         ``size_mb``: what it weighs, measured if ``None``. ``ttl_seconds``: how long it lives, as
-        the cache's default says if ``None``. A value larger than the whole cache is refused:
-        ``False``, a count in ``stats["rejected"]``, and a ``RuntimeWarning`` for the first one.
+        the cache's default says if ``None``, for ever if infinite.
+
+        A value larger than the whole cache is refused: ``False``, a count in ``stats["rejected"]``,
+        and a ``RuntimeWarning`` for the first one. What stood under the key has left all the same.
         """
 
     def delete(self, key: K) -> bool:
@@ -88,7 +93,8 @@ class LRUCache(Generic[K, V]):
     def get_entries_summary(self) -> list[dict[str, Any]]:
         """Describe each entry, the least recently used first.
 
-        ``key``, ``size_mb``, ``timestamp`` (Unix seconds), ``age_seconds``, ``access_count``,
+        ``key`` (text, a number or ``None`` as it is, all else as its ``repr()``), ``size_mb``,
+        ``timestamp`` (Unix seconds), ``age_seconds``, ``access_count``,
         ``cost_seconds`` (what making it took, of a decorated function), ``expires_at`` (Unix
         seconds or ``None``), ``expired`` (``False``: what is over has left).
         """

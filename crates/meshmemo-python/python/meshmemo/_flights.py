@@ -15,34 +15,72 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, NoReturn
 
-from meshmemo._core import Follow, Function, Lead
+from meshmemo._core import Follow, Function, Lead, LRUCache
 
 _Arguments = tuple[tuple[Any, ...], "dict[str, Any] | None"]
 _Failure = tuple[BaseException, "TracebackType | None"]
 
 
 class _Leader:
-    """A call that makes a value: who would wait for it, and be waited for by it, waits for ever."""
+    """A call that makes a value, and what the code that works for it waits for now."""
 
-    __slots__ = ("is_async", "thread")
+    __slots__ = ("is_async", "thread", "waits")
 
     def __init__(self, *, is_async: bool) -> None:
         self.is_async = is_async
         self.thread = threading.get_ident()
+        self.waits: list[_Flight] = []
 
-    def waits_for(self, *, is_async: bool) -> bool:
-        """Return whether a call of this context, of that kind, is part of the leader's work."""
-        if self in _led_here.get():
-            return True
-        # One thread runs one thing at a time; only coroutines of one loop take turns.
-        return self.thread == threading.get_ident() and not (self.is_async and is_async)
 
+#: The cache and the key of a value that is being made.
+_Flight = tuple[LRUCache[Any, Any], Hashable]
 
 #: The leaders whose work the running code is part of, tasks that it has started included.
 _led_here: ContextVar[frozenset[_Leader]] = ContextVar("meshmemo_led_here", default=frozenset())
 
-#: Who makes the value of a key of a cache now.
-_leaders: dict[tuple[int, Hashable], _Leader] = {}
+#: Who makes the value of a flight now.
+_leaders: dict[_Flight, _Leader] = {}
+
+
+class _Waiting:
+    """A wait for a flight; what it holds up can be seen by others before they wait."""
+
+    __slots__ = ("_flight", "_held_up")
+
+    def __init__(self, function: Function, key: Hashable, *, is_async: bool) -> None:
+        self._flight = (function.cache, key)
+        self._held_up = set(_led_here.get())
+        # One thread runs one thing at a time; only coroutines of one loop take turns.
+        here = threading.get_ident()
+        others = (it for it in tuple(_leaders.values()) if it.thread == here)
+        self._held_up.update(it for it in others if not (it.is_async and is_async))
+
+    def __enter__(self) -> bool:
+        """Return whether the wait would never end: the flight waits for what it would hold up.
+
+        Of several waits that close a ring at the same time each is noted before any is looked at,
+        so that one of them at least sees the ring.
+        """
+        for leader in self._held_up:
+            leader.waits.append(self._flight)
+        return self._closes_a_ring()
+
+    def __exit__(self, *_: object) -> None:
+        for leader in self._held_up:
+            leader.waits.remove(self._flight)
+
+    def _closes_a_ring(self) -> bool:
+        seen: set[_Leader] = set()
+        flights = [self._flight]
+        while flights:
+            leader = _leaders.get(flights.pop())
+            if leader is None or leader in seen:
+                continue
+            if leader in self._held_up:
+                return True
+            seen.add(leader)
+            flights.extend(tuple(leader.waits))
+        return False
 
 
 def run(
@@ -55,10 +93,12 @@ def run(
             return turn[0]
         if isinstance(turn, Lead):
             return _lead(function, turn, key, (args, kwargs))
-        if _would_wait_for_itself(function, key, is_async=False):
+        with _Waiting(function, key, is_async=False) as is_endless:
+            if not is_endless:
+                _wait(turn)
+        if is_endless:
             turn.bypass()
             return function.function(*args, **(kwargs or {}))
-        _wait(turn)
         settled = turn.settle()
         if settled is not None:
             return _unpack(settled)
@@ -67,20 +107,36 @@ def run(
 async def run_async(
     function: Function, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any] | None
 ) -> Any:
-    """Do what ``run`` does for a coroutine function."""
+    """Do what ``run`` does for a coroutine function.
+
+    Raises ``RuntimeError`` where no event loop of asyncio runs: there nobody could wait.
+    """
+    _check_loop()
     while True:
         turn = function.begin(key)
         if isinstance(turn, tuple):
             return turn[0]
         if isinstance(turn, Lead):
             return await _lead_async(function, turn, key, (args, kwargs))
-        if _would_wait_for_itself(function, key, is_async=True):
+        with _Waiting(function, key, is_async=True) as is_endless:
+            if not is_endless:
+                await _wait_async(turn)
+        if is_endless:
             turn.bypass()
             return await function.function(*args, **(kwargs or {}))
-        await _wait_async(turn)
         settled = turn.settle()
         if settled is not None:
             return _unpack(settled)
+
+
+def _check_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "cached coroutine functions need an event loop of asyncio; other ones, as trio's, are "
+            "not supported"
+        ) from None
 
 
 def _lead(function: Function, lead: Lead, key: Hashable, arguments: _Arguments) -> Any:
@@ -101,15 +157,15 @@ class _Leading:
     """Ends the flight whatever happens: an error goes to all who wait, and what cancels only this
     call (a cancelled task, Ctrl-C) hands over to one of them."""
 
-    __slots__ = ("key", "lead", "leader", "token")
+    __slots__ = ("flight", "lead", "leader", "token")
 
     def __init__(self, function: Function, lead: Lead, key: Hashable, *, is_async: bool) -> None:
         self.lead = lead
-        self.key = (id(function.cache), key)
+        self.flight = (function.cache, key)
         self.leader = _Leader(is_async=is_async)
 
     def __enter__(self) -> None:
-        _leaders[self.key] = self.leader
+        _leaders[self.flight] = self.leader
         self.token = _led_here.set(_led_here.get() | {self.leader})
 
     def __exit__(
@@ -120,8 +176,8 @@ class _Leading:
     ) -> None:
         _led_here.reset(self.token)
         # After a removal another call may lead for the same key already.
-        if _leaders.get(self.key) is self.leader:
-            _leaders.pop(self.key, None)
+        if _leaders.get(self.flight) is self.leader:
+            _leaders.pop(self.flight, None)
         if isinstance(error, Exception):
             self.lead.fail((error, traceback))
         else:
@@ -148,11 +204,6 @@ def _land(function: Function, lead: Lead, value: Any) -> None:
         ttl_seconds=options.ttl_seconds,
         cost_seconds=options.cost(value) if callable(options.cost) else options.cost,
     )
-
-
-def _would_wait_for_itself(function: Function, key: Hashable, *, is_async: bool) -> bool:
-    leader = _leaders.get((id(function.cache), key))
-    return leader is not None and leader.waits_for(is_async=is_async)
 
 
 def _wait(turn: Follow) -> None:

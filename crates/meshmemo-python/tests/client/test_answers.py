@@ -58,6 +58,14 @@ def test_each_status_has_its_error(connect: Connect, status: int, error: type) -
     assert (type(again), str(again), again.problem) == (error, str(it), it.problem)
 
 
+def test_another_server_is_not_taken_for_one_without_the_model(connect: Connect) -> None:
+    answer = reply(404, b"<h1>Not found", **HTML)
+    with Script(answer) as script, pytest.raises(meshmemo.UnexpectedAnswer) as raised:
+        connect(script.url).generate(IMAGE)
+    assert raised.value.status == 404
+    assert "is it a meshmemo server" in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("answer", "detail"),
     [
@@ -174,8 +182,9 @@ def test_arguments_are_checked(client: Any) -> None:
     for wrong in [{"retries": -1}, {"timeout": 0}, {"timeout": float("nan")}]:
         with pytest.raises(ValueError, match=next(iter(wrong))):
             client("http://x", **wrong)
-    with pytest.raises(TypeError, match="retries"):
-        client("http://x", retries=1.5)
+    for name, value in [("retries", 1.5), ("timeout", "x"), ("api_key", 3)]:
+        with pytest.raises(TypeError, match=name):
+            client("http://x", **{name: value})
 
 
 def test_without_httpx_only_a_client_can_not_be_made() -> None:

@@ -150,6 +150,7 @@ def test_nothing_is_made_for_a_file_that_can_not_be(client: Any, tmp_path: Path)
         (tmp_path / "missing" / "cup.glb", FileNotFoundError),
         (tmp_path, IsADirectoryError),
         ("/dev/null", ValueError),
+        (tmp_path / "cup.fbx", ValueError),
     ]:
         with pytest.raises(error):
             client.generate(PHOTO, output=output, **FAST)

@@ -147,8 +147,12 @@ assert_type(Renderer.frame(renderer, 1), bytes)
 assert_type(asyncio.run(renderer.film(1)), list[bytes])
 film: Coroutine[Any, Any, list[bytes]] = renderer.film(1)
 assert_type(Renderer.still(1), bytes)
+assert_type(bare.__name__, str)
+assert_type(bare.__qualname__, str)
 assert_type(renderer.frame.cache_invalidate(1), bool)
 assert_type(renderer.frame.cache_info(), CacheInfo)
+assert_type(renderer.frame.__name__, str)
+assert_type(renderer.frame.cache_parameters(), dict[str, Any])
 
 renderer.frame()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 renderer.frame("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

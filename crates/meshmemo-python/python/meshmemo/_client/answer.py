@@ -50,7 +50,10 @@ def error_of(
     if status < 400:
         return UnexpectedAnswer(message, problem=problem)
     kind = ERROR_BY_STATUS.get(status, BadRequest if status < 500 else ServerFailed)
-    if status == 504 and only_if_cached and _media_type(headers) == _PROBLEM:
+    is_ours = _media_type(headers) == _PROBLEM
+    if status == 404 and not is_ours:
+        return UnexpectedAnswer(f"{message}: is it a meshmemo server?", problem=problem)
+    if status == 504 and only_if_cached and is_ours:
         kind = NotCached
     error = kind(message, problem=problem)
     if isinstance(error, Busy):

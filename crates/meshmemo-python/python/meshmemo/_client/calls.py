@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,9 +88,17 @@ def generation(
 
 
 def format_of(path: str) -> str | None:
-    """Returns the format that a file's name asks for; `None` for GLB, which needs no asking."""
-    extension = path.rpartition(".")[2].lower()
-    return extension if extension in _FORMATS and extension != "glb" else None
+    """Returns the format that a file's name asks for; `None` for GLB, which needs no asking.
+
+    Raises `ValueError` for an extension of no format.
+    """
+    extension = os.path.splitext(path)[1].lower().removeprefix(".")
+    if extension not in ("", *_FORMATS):
+        raise ValueError(
+            f"output is {path!r}, but its extension must be one of {', '.join(_FORMATS)}, unless "
+            "format is given"
+        )
+    return extension if extension not in ("", "glb") else None
 
 
 def model(file: str, backend_authorization: str | None) -> Call:

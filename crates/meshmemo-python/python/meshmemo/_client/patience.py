@@ -35,6 +35,9 @@ class Patience:
             raise TypeError(f"retries is {self.retries!r}, but must be a whole number")
         if self.retries < 0:
             raise ValueError(f"retries is {self.retries}, but must not be below 0")
+        is_number = isinstance(self.timeout, (int, float)) and not isinstance(self.timeout, bool)
+        if self.timeout is not None and not is_number:
+            raise TypeError(f"timeout is {self.timeout!r}, but must be a number or None")
         if self.timeout is not None and not self.timeout > 0:
             raise ValueError(f"timeout is {self.timeout}, but must be above 0 seconds, or None")
 

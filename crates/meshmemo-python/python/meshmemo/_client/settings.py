@@ -59,7 +59,9 @@ def _checked_url(url: str) -> str:
         raise ValueError("url has a user's name in it: what the server is shown is `api_key`")
     is_server = parts.scheme in ("http", "https") and parts.hostname
     if not is_server or parts.query or parts.fragment:
-        raise ValueError(f"url is {url!r}, but must be a server's, as in http://127.0.0.1:8080")
+        raise ValueError(
+            f"url is {url!r}, but must be a server's with its scheme, as in http://127.0.0.1:8080"
+        )
     return url.rstrip("/")
 
 
@@ -67,6 +69,8 @@ def _sendable(name: str, secret: str | None) -> str | None:
     """Returns what can be sent as a header; an empty one is none. Secrets are in no message."""
     if not secret:
         return None
+    if not isinstance(secret, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{name} is a {type(secret).__name__}, but must be a str")
     if not (secret.isascii() and secret.isprintable()):
         raise ValueError(f"{name} has characters that no header can have, such as a line's end")
     return secret

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
-from urllib.parse import urlsplit
 
 from meshmemo._core import LRUCache, get_cache
 
@@ -21,6 +21,7 @@ ENTRIES_MAX = 1000
 _ENTRIES = 100
 _SETTINGS = ("max_size", "max_memory_mb", "default_ttl_seconds")
 _NAMES = ", ".join(_SETTINGS)
+_ORIGIN = re.compile(r"https?://[^/\s@]+")
 
 
 class Answer(NamedTuple):
@@ -41,10 +42,16 @@ class Management:
     def __init__(self, cache: LRUCache[Any, Any] | None, trusted_origins: Iterable[str]) -> None:
         if isinstance(trusted_origins, str):
             raise TypeError(f"trusted_origins must be a list of origins, not {trusted_origins!r}")
+        trusted_origins = frozenset(trusted_origins)
+        for origin in trusted_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"trusted_origins must be as https://host or https://host:port, not {origin!r}"
+                )
         if cache is not None and not isinstance(cast("object", cache), LRUCache):
             raise TypeError(f"cache must be an LRUCache or None, not {cache!r}")
         self._given = cache
-        self._trusted_origins = frozenset(trusted_origins)
+        self._trusted_origins = trusted_origins
 
     @property
     def _cache(self) -> LRUCache[Any, Any]:
@@ -52,7 +59,9 @@ class Management:
 
     def refusal(self, origin: str | None, host: str | None) -> Answer | None:
         """Return why a change is refused that a page of this origin sends; browsers tell it."""
-        if origin is None or origin in self._trusted_origins or urlsplit(origin).netloc == host:
+        if origin is None or origin in self._trusted_origins:
+            return None
+        if _ORIGIN.fullmatch(origin) and origin.split("//", 1)[1] == host:
             return None
         return problem(403, f"pages of the origin {origin!r} may not change the cache")
 

@@ -24,6 +24,37 @@ from meshmemo.integrations._management import (
     problem,
 )
 
+# The bodies and queries are read as on a server, whose errors are problem documents: these tell
+# OpenAPI of them.
+_CONFIG: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "max_size": {"type": "integer", "minimum": 0},
+                        "max_memory_mb": {"type": "number", "minimum": 0},
+                        "default_ttl_seconds": {"type": ["number", "null"]},
+                    },
+                    "additionalProperties": False,
+                }
+            }
+        },
+    }
+}
+_ENTRIES: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "query", "description": description, "schema": schema}
+        for name, description, schema in (
+            ("limit", "entries of a page", {"type": "integer", "minimum": 1, "maximum": 1000}),
+            ("cursor", "the `next_cursor` of the page before", {"type": "string"}),
+            ("q", "a part of the key", {"type": "string"}),
+        )
+    ]
+}
+
 
 def management(
     cache: LRUCache[Any, Any] | None = None,
@@ -45,14 +76,17 @@ def management(
 
     @routes.get("/stats")
     def stats() -> JSONResponse:
+        """All counters, and what they are read against, at one moment."""
         return _response(managed.stats())
 
     @routes.get("/config")
     def config() -> JSONResponse:
+        """The limits that hold now; one that is none is `null`."""
         return _response(managed.config())
 
-    @routes.post("/config")
+    @routes.post("/config", openapi_extra=_CONFIG)
     async def update_config(request: Request) -> JSONResponse:
+        """Change limits; all that are given take effect before the answer, or none."""
         body = b""
         async for chunk in request.stream():
             body += chunk
@@ -62,14 +96,17 @@ def management(
 
     @routes.post("/clear")
     def clear(request: Request) -> JSONResponse:
+        """Remove every entry."""
         return _response(refusal(request) or managed.clear())
 
-    @routes.get("/entries")
+    @routes.get("/entries", openapi_extra=_ENTRIES)
     def entries(request: Request) -> JSONResponse:
+        """List entries, the most recently used first."""
         return _response(managed.entries(request.query_params))
 
     @routes.delete("/entries/{key:path}")
     def remove(request: Request, key: str) -> JSONResponse:
+        """Remove the entry that is shown with this key."""
         return _response(refusal(request) or managed.remove(key))
 
     return routes

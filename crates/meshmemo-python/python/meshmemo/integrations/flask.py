@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -36,7 +37,9 @@ def management(
     from which pages may change it besides those of the application itself, as
     ``https://host:port``.
     """
-    routes = Blueprint("meshmemo", __name__, url_prefix=prefix)
+    # One application may have several.
+    name = "meshmemo" + re.sub(r"\W", "-", prefix)
+    routes = Blueprint(name, __name__, url_prefix=prefix)
     managed = Management(cache, trusted_origins)
 
     @routes.before_request
