@@ -1,5 +1,6 @@
 //! [`BoundFunction`]: a cached method with its instance.
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -83,6 +84,13 @@ impl BoundFunction {
 
     fn __hash__(&self) -> usize {
         self.function.as_ptr().addr() ^ self.instance.as_ptr().addr().rotate_left(1)
+    }
+
+    /// Pickled as methods are: by its instance and its name.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let name = self.function.bind(py).getattr("__name__")?;
+        let getattr = py.import("builtins")?.getattr("getattr")?;
+        (getattr, (self.instance.bind(py), name)).into_bound_py_any(py)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

@@ -7,6 +7,7 @@
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 
 use meshmemo::Landed;
 use pyo3::exceptions::PyRuntimeError;
@@ -15,7 +16,7 @@ use pyo3::prelude::*;
 use crate::function::Function;
 use crate::key::Key;
 use crate::limits;
-use crate::lru_cache::{LRUCache, Value, options};
+use crate::lru_cache::{LRUCache, Value};
 use crate::size::measure;
 
 /// The part of a call that makes the value. If it is forgotten, a waiter makes it.
@@ -58,13 +59,13 @@ impl Lead {
         cost_seconds: Option<f64>,
     ) -> PyResult<()> {
         let size = size_mb.map(|size| limits::bytes("size", size)).transpose()?;
-        let options = options(size.unwrap_or_else(|| measure(value)), ttl_seconds)?;
+        let options = limits::options(size.unwrap_or_else(|| measure(value)), ttl_seconds)?;
         let lead = self.end()?;
         let cost = cost_seconds.unwrap_or_else(|| lead.elapsed().as_secs_f64());
         let kept = Value { object: value.clone().unbind(), owner: self.function.get().owner() };
         let outcome = lead.keep(kept, options.cost(cost));
         self.function.get().end_lead(self.number);
-        self.cache.get().tell_refusal(value.py(), outcome)
+        self.cache.get().refusals.tell(value.py(), outcome)
     }
 
     /// Gives the value to who waits, and does not keep it.
@@ -122,6 +123,13 @@ impl Follow {
 
 #[pymethods]
 impl Follow {
+    /// Whether the call that is waited for began on this thread.
+    #[getter]
+    fn is_led_by_this_thread(&self) -> bool {
+        let wait = self.wait.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(&*wait, Wait::Flying(it) if it.leader_thread() == thread::current().id())
+    }
+
     /// Has `callback` called, on the thread that ends the flight, when it ends; returns `False`
     /// if it has ended and nothing will be called.
     fn notify(&self, callback: Py<PyAny>) -> bool {
@@ -154,7 +162,10 @@ impl Follow {
                 self.function.get().count_hit();
                 (Some(value.object), None)
             }
-            Err(error) => (None, Some((*error).clone())),
+            Err(error) => {
+                self.function.get().count_hit();
+                (None, Some((*error).clone()))
+            }
         }))
     }
 
@@ -162,6 +173,7 @@ impl Follow {
     fn bypass(&self) {
         if let Wait::Flying(follow) = self.exchange(Wait::Over) {
             follow.bypass();
+            self.function.get().count_miss();
         }
     }
 }

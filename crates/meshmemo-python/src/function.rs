@@ -57,7 +57,7 @@ static LAST_OWNER: AtomicU64 = AtomicU64::new(0);
 impl Function {
     #[new]
     #[pyo3(signature = (
-        function, *, identity, parameters, key_fn, cache, on_hit, on_miss, is_enabled,
+        function, *, identity, parameters, key_fn, cache, on_hit, on_miss, is_enabled, is_method,
     ))]
     #[expect(clippy::too_many_arguments, reason = "all are named where it is called")]
     fn new(
@@ -69,6 +69,7 @@ impl Function {
         on_hit: Option<Py<PyAny>>,
         on_miss: Py<PyAny>,
         is_enabled: bool,
+        is_method: bool,
     ) -> Self {
         Self {
             wrapped: function,
@@ -79,7 +80,7 @@ impl Function {
             on_hit,
             on_miss,
             is_enabled,
-            is_method: false.into(),
+            is_method: is_method.into(),
             owner: LAST_OWNER.fetch_add(1, Ordering::Relaxed) + 1,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -122,7 +123,7 @@ impl Function {
                 (value.object,).into_py_any(py)
             }
             Turn::Lead(lead) => {
-                this.misses.fetch_add(1, Ordering::Relaxed);
+                this.count_miss();
                 let number = this.last_lead.fetch_add(1, Ordering::Relaxed);
                 this.leading().insert(number, key);
                 Lead::new(lead, slf.clone().unbind(), cache, number).into_py_any(py)
@@ -142,9 +143,15 @@ impl Function {
         }
     }
 
-    /// From here on the first argument is an instance, also in `Class.method(instance)`.
-    fn __set_name__(&self, _owner: &Bound<'_, PyAny>, _name: &Bound<'_, PyAny>) {
-        self.is_method.store(true, Ordering::Relaxed);
+    /// In the class that it is defined in, its first argument is an instance from here on; in others it
+    /// is only a value.
+    fn __set_name__(slf: &Bound<'_, Self>, owner: &Bound<'_, PyAny>, name: &str) -> PyResult<()> {
+        let of_owner: String = owner.getattr("__qualname__")?.extract()?;
+        let own: String = slf.getattr("__qualname__")?.extract()?;
+        if own == format!("{of_owner}.{name}") {
+            slf.get().is_method.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     #[pyo3(signature = (*args, **kwargs))]
@@ -329,6 +336,10 @@ impl Function {
 
     pub(crate) fn count_hit(&self) {
         self.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_miss(&self) {
+        self.misses.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Ends a lead: the key is not being made any more.

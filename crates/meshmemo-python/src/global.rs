@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 
-use crate::limits::Argument;
+use crate::limits::{self, Argument};
 use crate::lru_cache::LRUCache;
 
 /// Held for a copy or an exchange only: no Python code runs meanwhile.
@@ -17,6 +17,7 @@ static CACHE: Mutex<Option<Py<LRUCache>>> = Mutex::new(None);
     max_memory_mb=Argument::LeftOut,
     default_ttl_seconds=Argument::LeftOut,
 ))]
+#[expect(clippy::needless_pass_by_value, reason = "arguments come by value")]
 pub(crate) fn get_cache(
     py: Python<'_>,
     max_size: Argument<'_>,
@@ -27,7 +28,8 @@ pub(crate) fn get_cache(
         return Ok(cache);
     }
     // Made outside of the lock, as its making may run the garbage collector.
-    let made = Py::new(py, LRUCache::new(max_size, max_memory_mb, default_ttl_seconds, None)?)?;
+    let limits = limits::of_new(&max_size, &max_memory_mb, &default_ttl_seconds)?;
+    let made = Py::new(py, LRUCache::with(limits, false))?;
     Ok(cache().get_or_insert(made).clone())
 }
 

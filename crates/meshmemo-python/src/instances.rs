@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple, PyWeakrefReference};
+use pyo3::{PyTraverseError, PyVisit};
 
 #[derive(Default)]
 struct Instances {
@@ -19,7 +20,8 @@ struct Instances {
 
 static INSTANCES: Mutex<Option<Instances>> = Mutex::new(None);
 
-/// Returns what stands for the instance; one that no weak reference can point at stands for itself.
+/// Returns what stands for the instance. One that no weak reference can point at stands for itself, with
+/// its class: it is a value then (a number, a named tuple), or else the very same object.
 pub(crate) fn stand_in<'py>(instance: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let address = instance.as_ptr().addr();
     if let Some(number) = number_of(address) {
@@ -34,7 +36,31 @@ pub(crate) fn stand_in<'py>(instance: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
     )?;
     match PyWeakrefReference::new_with(instance, forget) {
         Ok(reference) => Ok(remember(address, reference.unbind()).into_pyobject(py)?.into_any()),
-        Err(_) => Ok(instance.clone()),
+        Err(_) if instance.hash().is_ok() => {
+            Ok(PyTuple::new(py, [instance.get_type().as_any(), instance])?.into_any())
+        }
+        Err(_) => Ok(Bound::new(py, Same { object: instance.clone().unbind() })?.into_any()),
+    }
+}
+
+/// Is equal to what stands for the very same object.
+#[pyclass(frozen, module = "meshmemo._core")]
+struct Same {
+    object: Py<PyAny>,
+}
+
+#[pymethods]
+impl Same {
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| other.get().object.is(&self.object))
+    }
+
+    fn __hash__(&self) -> usize {
+        self.object.as_ptr().addr()
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.object)
     }
 }
 

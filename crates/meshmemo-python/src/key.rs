@@ -11,6 +11,9 @@ use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString, PyTuple};
 
+/// How deep tuples may be in one another to be compared under a lock.
+const DEPTH_MAX: usize = 16;
+
 /// A key that an entry or a flight holds.
 #[derive(Clone)]
 pub(crate) struct Key {
@@ -57,7 +60,7 @@ impl<'a, 'py> KeyProbe<'a, 'py> {
 
     /// Returns the key for an entry of its own.
     pub(crate) fn to_key(&self) -> Key {
-        let is_plain = is_plain(self.object);
+        let is_plain = is_plain(self.object, DEPTH_MAX);
         Key { object: self.object.clone().unbind(), hash: self.hash, is_plain }
     }
 
@@ -81,11 +84,10 @@ impl Probe<Key> for KeyProbe<'_, '_> {
         if self.hash != key.hash {
             return Some(false);
         }
-        if !key.is_plain || !is_plain(self.object) {
+        if !key.is_plain {
             return None;
         }
-        // What is too deep to be compared here is told so, and raises, outside of the lock.
-        is_equal(self.object, key.object.bind(self.object.py())).ok()
+        is_plainly_equal(self.object, key.object.bind(self.object.py()), DEPTH_MAX)
     }
 
     fn is_equal(&self, key: &Key) -> bool {
@@ -101,10 +103,69 @@ fn is_equal(one: &Bound<'_, PyAny>, other: &Bound<'_, PyAny>) -> PyResult<bool> 
     Ok(one.is(other) || one.rich_compare(other, CompareOp::Eq)?.is_truthy()?)
 }
 
-/// Returns whether hashing and comparing the object runs no code but the interpreter's own.
-fn is_plain(object: &Bound<'_, PyAny>) -> bool {
+/// Compares what is plain, where that runs no code of Python and allocates nothing that is collected: no
+/// warning of text that is compared with bytes, and no error for what is too deep. `None` for all else.
+fn is_plainly_equal(
+    one: &Bound<'_, PyAny>,
+    other: &Bound<'_, PyAny>,
+    depth: usize,
+) -> Option<bool> {
+    if one.is(other) {
+        return Some(true);
+    }
+    match (Plain::of(one)?, Plain::of(other)?) {
+        (Plain::Tuple(one), Plain::Tuple(other)) => {
+            if depth == 0 {
+                return None;
+            }
+            if one.len() != other.len() {
+                return Some(false);
+            }
+            for (one, other) in one.iter().zip(other.iter()) {
+                if !is_plainly_equal(&one, &other, depth - 1)? {
+                    return Some(false);
+                }
+            }
+            Some(true)
+        }
+        (Plain::Text, Plain::Text)
+        | (Plain::Bytes, Plain::Bytes)
+        | (Plain::Number, Plain::Number) => is_equal(one, other).ok(),
+        _ => Some(false),
+    }
+}
+
+/// What a plain object is: only two of a kind can be equal.
+enum Plain<'a, 'py> {
+    Text,
+    Bytes,
+    Number,
+    Nothing,
+    Tuple(&'a Bound<'py, PyTuple>),
+}
+
+impl<'a, 'py> Plain<'a, 'py> {
+    fn of(object: &'a Bound<'py, PyAny>) -> Option<Self> {
+        if object.is_exact_instance_of::<PyString>() {
+            Some(Self::Text)
+        } else if object.is_exact_instance_of::<PyBytes>() {
+            Some(Self::Bytes)
+        } else if is_plain_scalar(object) {
+            Some(if object.is_none() { Self::Nothing } else { Self::Number })
+        } else {
+            object.cast_exact::<PyTuple>().ok().map(Self::Tuple)
+        }
+    }
+}
+
+/// Returns whether the object is made of builtin types alone, and not too deep to be compared under a
+/// lock.
+fn is_plain(object: &Bound<'_, PyAny>, depth: usize) -> bool {
     is_plain_scalar(object)
-        || object.cast_exact::<PyTuple>().is_ok_and(|tuple| tuple.iter().all(|it| is_plain(&it)))
+        || depth > 0
+            && object
+                .cast_exact::<PyTuple>()
+                .is_ok_and(|tuple| tuple.iter().all(|it| is_plain(&it, depth - 1)))
 }
 
 /// Does the same for what is not a tuple.

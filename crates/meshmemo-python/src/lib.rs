@@ -16,6 +16,7 @@ mod size;
 mod stats;
 mod listener;
 mod entry_summary;
+mod refusals;
 mod lru_cache;
 mod global;
 mod arguments;

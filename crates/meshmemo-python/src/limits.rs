@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use meshmemo::Limits;
+use meshmemo::{EntryOptions, Limits};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -13,7 +13,7 @@ use pyo3::types::{PyBool, PyEllipsis, PyInt};
 const MB: f64 = 1_048_576.0;
 
 /// The limits of a cache that is told none.
-const DEFAULT: Limits = Limits { max_entries: 1000, max_bytes: 512 << 20, ttl: None };
+pub(crate) const DEFAULT: Limits = Limits { max_entries: 1000, max_bytes: 512 << 20, ttl: None };
 
 /// The longest time to live that is told from "for ever": about 570 years.
 const TTL_SECONDS_MAX: f64 = 1.8e10;
@@ -83,6 +83,17 @@ pub(crate) fn ttl(name: &str, seconds: &Bound<'_, PyAny>) -> PyResult<Option<Dur
     let range = "above 0 (infinity is for ever)";
     let seconds = number(name, seconds, range, |seconds| seconds > 0.0)?;
     Ok((seconds < TTL_SECONDS_MAX).then(|| Duration::from_secs_f64(seconds)))
+}
+
+/// Says what an entry weighs and, if it has a time of its own, how long it lives.
+pub(crate) fn options(
+    bytes: u64,
+    ttl_seconds: Option<&Bound<'_, PyAny>>,
+) -> PyResult<EntryOptions> {
+    let options = EntryOptions::new().bytes(bytes);
+    let Some(seconds) = ttl_seconds else { return Ok(options) };
+    let ttl = ttl("ttl_seconds", seconds)?;
+    Ok(ttl.map_or_else(|| options.without_ttl(), |ttl| options.ttl(ttl)))
 }
 
 /// Checks something to call; `None` is nothing.

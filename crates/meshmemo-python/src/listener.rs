@@ -1,8 +1,7 @@
 //! [`Listener`]: whom a cache tells of entries that leave.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use meshmemo::Cause;
 use pyo3::prelude::*;
@@ -11,16 +10,21 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::key::Key;
 use crate::lru_cache::Value;
 
-/// The function given as `on_evict`, called outside of every lock. What it raises is counted, and
+/// The function given as `on_evict`, if any, called outside of every lock. What it raises is counted, and
 /// told to `sys.unraisablehook`.
+#[derive(Default)]
 pub(crate) struct Listener {
     on_evict: Mutex<Option<Py<PyAny>>>,
     errors: AtomicU64,
 }
 
 impl Listener {
-    pub(crate) fn new(on_evict: Py<PyAny>) -> Self {
-        Self { on_evict: Some(on_evict).into(), errors: AtomicU64::new(0) }
+    /// Tells another function from now on, or nobody.
+    pub(crate) fn set(&self, on_evict: Option<Py<PyAny>>) {
+        let mut place = self.on_evict.lock().unwrap_or_else(PoisonError::into_inner);
+        let replaced = std::mem::replace(&mut *place, on_evict);
+        drop(place);
+        drop(replaced);
     }
 
     pub(crate) fn tell(&self, key: &Key, value: &Value, cause: Cause) {
@@ -49,11 +53,5 @@ impl Listener {
             Ok(on_evict) => visit.call(&*on_evict),
             Err(_) => Ok(()),
         }
-    }
-
-    /// Tells nobody any more.
-    pub(crate) fn silence(&self) {
-        let on_evict = self.on_evict.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(on_evict);
     }
 }

@@ -1,14 +1,14 @@
 //! [`LRUCache`]: the engine's cache over Python objects, with the interface of the usual
 //! hand-written cache module. The package's stubs document each method.
 
-use std::ffi::CString;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use meshmemo::{Cache, Clock, EntryInfo, EntryOptions, InsertOutcome, Missing};
-use pyo3::exceptions::{PyKeyError, PyRuntimeWarning, PyTypeError};
+use meshmemo::{Cache, Clock, EntryInfo, EntryOptions, Limits, Missing};
+use pyo3::exceptions::{PyKeyError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator, PyList, PyTuple};
+use pyo3::types::{PyDict, PyIterator, PyList, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::clock::coarse_clock;
@@ -16,6 +16,7 @@ use crate::entry_summary::summary;
 use crate::key::{Key, KeyProbe};
 use crate::limits::{self, Argument, limit_to_mb, to_mb};
 use crate::listener::Listener;
+use crate::refusals::Refusals;
 use crate::size::measure;
 use crate::stats::{StatsView, dictionary};
 
@@ -31,41 +32,53 @@ pub(crate) struct Value {
 pub(crate) struct LRUCache {
     pub(crate) cache: Cache<Key, Value>,
     listener: Option<Arc<Listener>>,
-    is_refusal_told: AtomicBool,
+    pub(crate) refusals: Refusals,
     /// The process whose flights these are.
     process: AtomicU32,
 }
 
 #[pymethods]
 impl LRUCache {
+    /// Makes a cache that `__init__` gives its limits: subclasses may take other arguments.
     #[new]
+    #[classmethod]
+    #[pyo3(
+        signature = (*_args, **kwargs),
+        text_signature = "(max_size=1000, max_memory_mb=512.0, default_ttl_seconds=None, *, \
+                          on_evict=None)"
+    )]
+    fn new(
+        class: &Bound<'_, PyType>,
+        _args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let is_named = kwargs.map_or(Ok(false), |it| it.contains(intern!(it.py(), "on_evict")))?;
+        let may_listen = is_named || !class.is(class.py().get_type::<Self>());
+        Ok(Self::with(limits::DEFAULT, may_listen))
+    }
+
     #[pyo3(signature = (
         max_size=Argument::LeftOut,
         max_memory_mb=Argument::LeftOut,
         default_ttl_seconds=Argument::LeftOut,
         *,
         on_evict=None,
-    ), text_signature = "(max_size=1000, max_memory_mb=512.0, default_ttl_seconds=None, *, on_evict=None)")]
+    ))]
     #[expect(clippy::needless_pass_by_value, reason = "arguments come by value")]
-    pub(crate) fn new(
+    fn __init__(
+        &self,
         max_size: Argument<'_>,
         max_memory_mb: Argument<'_>,
         default_ttl_seconds: Argument<'_>,
         on_evict: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
+    ) -> PyResult<()> {
         let limits = limits::of_new(&max_size, &max_memory_mb, &default_ttl_seconds)?;
-        let mut builder = Cache::builder().limits(limits).clock(Arc::new(coarse_clock()));
         let on_evict = limits::callable("on_evict", on_evict)?;
-        let listener = on_evict.map(|on_evict| Arc::new(Listener::new(on_evict)));
-        if let Some(listener) = listener.clone() {
-            builder = builder.on_remove(move |key, value, cause| listener.tell(key, value, cause));
+        if let Some(listener) = &self.listener {
+            listener.set(on_evict);
         }
-        Ok(Self {
-            cache: builder.build(),
-            listener,
-            is_refusal_told: AtomicBool::new(false),
-            process: AtomicU32::new(std::process::id()),
-        })
+        self.cache.reconfigure(limits);
+        Ok(())
     }
 
     /// Returns a value, which becomes the most recently used, or the default; counts either.
@@ -98,7 +111,7 @@ impl LRUCache {
         ttl_seconds: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let size = size_mb.map(|size| limits::bytes("size_mb", size)).transpose()?;
-        let options = options(size.unwrap_or_else(|| measure(value)), ttl_seconds)?;
+        let options = limits::options(size.unwrap_or_else(|| measure(value)), ttl_seconds)?;
         self.insert(key, value, options)
     }
 
@@ -284,13 +297,28 @@ impl LRUCache {
 
     fn __clear__(&self) {
         if let Some(listener) = &self.listener {
-            listener.silence();
+            listener.set(None);
         }
         self.cache.clear();
     }
 }
 
 impl LRUCache {
+    /// Makes an empty cache; one that may listen can be given an `on_evict`.
+    pub(crate) fn with(limits: Limits, may_listen: bool) -> Self {
+        let mut builder = Cache::builder().limits(limits).clock(Arc::new(coarse_clock()));
+        let listener = may_listen.then(|| Arc::new(Listener::default()));
+        if let Some(listener) = listener.clone() {
+            builder = builder.on_remove(move |key, value, cause| listener.tell(key, value, cause));
+        }
+        Self {
+            cache: builder.build(),
+            listener,
+            refusals: Refusals::default(),
+            process: AtomicU32::new(std::process::id()),
+        }
+    }
+
     /// Returns the value of a key and counts a hit; counts nothing if there is none.
     pub(crate) fn hit<'py>(
         &self,
@@ -332,24 +360,6 @@ impl LRUCache {
         }
     }
 
-    /// Warns of the first value that is refused for its size.
-    pub(crate) fn tell_refusal(&self, py: Python<'_>, outcome: InsertOutcome) -> PyResult<()> {
-        let InsertOutcome::TooLarge { bytes, max_bytes } = outcome else { return Ok(()) };
-        if self.is_refusal_told.swap(true, Ordering::Relaxed) {
-            return Ok(());
-        }
-        let message = CString::new(format!(
-            "a value of {bytes} bytes ({:.3} MB) is not kept: it is larger than the whole cache may \
-             be (max_memory_mb={}); further ones are only counted, in stats[\"rejected\"]",
-            to_mb(bytes),
-            limit_to_mb(max_bytes)
-        ))?;
-        let warned = PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1);
-        // Where warnings are errors this one is none: the value is well.
-        warned.unwrap_or_else(|error| error.write_unraisable(py, None));
-        Ok(())
-    }
-
     fn find<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let probe = KeyProbe::new(key)?;
         let read = |value: &Value| value.object.bind(key.py()).clone();
@@ -373,20 +383,9 @@ impl LRUCache {
         }
         let value = Value { object: value.clone().unbind(), owner: 0 };
         let outcome = self.cache.insert_with(key, value, options);
-        self.tell_refusal(py, outcome)?;
+        self.refusals.tell(py, outcome)?;
         Ok(outcome.is_stored())
     }
-}
-
-/// Says what an entry weighs and, if it has a time of its own, how long it lives.
-pub(crate) fn options(
-    bytes: u64,
-    ttl_seconds: Option<&Bound<'_, PyAny>>,
-) -> PyResult<EntryOptions> {
-    let options = EntryOptions::new().bytes(bytes);
-    let Some(seconds) = ttl_seconds else { return Ok(options) };
-    let ttl = limits::ttl("ttl_seconds", seconds)?;
-    Ok(ttl.map_or_else(|| options.without_ttl(), |ttl| options.ttl(ttl)))
 }
 
 fn no_such_key(key: &Bound<'_, PyAny>) -> PyErr {

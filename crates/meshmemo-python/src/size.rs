@@ -133,7 +133,7 @@ fn bytes_of_data(object: &Bound<'_, PyAny>) -> Option<u64> {
     if is_collection(object) {
         return None;
     }
-    if is_of(object, "PIL.") {
+    if is_of(object, "PIL") {
         return bytes_of_image(object);
     }
     let bytes: u64 = object.getattr_opt(intern!(py, "nbytes")).ok()??.extract().ok()?;
@@ -197,5 +197,9 @@ fn is_shared(object: &Bound<'_, PyAny>) -> bool {
 /// Returns whether the object's class stands in a module of that name or under it.
 fn is_of(object: &Bound<'_, PyAny>, module: &str) -> bool {
     let name = object.get_type().module();
-    name.is_ok_and(|name| name.to_str().is_ok_and(|name| name.starts_with(module)))
+    let is_of = |name: &str| {
+        let rest = name.strip_prefix(module);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    name.is_ok_and(|name| name.to_str().is_ok_and(is_of))
 }

@@ -2,11 +2,13 @@
 
 import asyncio
 import copy
+import dataclasses
 import gc
 import inspect
 import pickle
 import weakref
 
+import numpy
 import pytest
 
 from meshmemo import LRUCache, cached_result, cached_result_sync, get_cache, reset_cache
@@ -238,5 +240,97 @@ def test_an_instance_no_weak_reference_points_at_stands_for_itself():
         def total(self):
             return sum(self)
 
+    class Other(Point):
+        __slots__ = ()
+
     assert Point((1, 2)).total() == Point((1, 2)).total() == 3
     assert Point.total.cache_info().hits == 1
+    assert Other((1, 2)).total() == 3
+    assert Point.total.cache_info().hits == 1, "another class is another value"
+
+    @dataclasses.dataclass(slots=True)
+    class Plain:
+        items: list
+
+        @cached_result
+        def total(self):
+            return sum(self.items)
+
+    one, equal = Plain([1]), Plain([1])
+    assert one.total() == equal.total() == one.total() == 1
+    assert Plain.total.cache_info()[:2] == (1, 2)
+
+
+def test_a_function_that_becomes_an_attribute_stays_a_function():
+    @cached_result
+    def total(numbers):
+        return sum(numbers)
+
+    class Settings:
+        fn = total
+
+    assert total([1, 2]) == 3
+    assert Settings.fn([1, 3]) == 4
+    numbers = numpy.array([1, 2])
+    assert total(numbers) == 3
+    numbers[0] = 100
+    assert total(numbers) == 102
+
+
+def test_a_property_is_kept_for_each_instance():
+    class Photo:
+        def __init__(self, name):
+            self.name = name
+
+        def __eq__(self, other):
+            return True
+
+        __hash__ = None
+
+        @property
+        @cached_result
+        def title(self):
+            return self.name.title()
+
+    one, other = Photo("cup"), Photo("shoe")
+    assert (one.title, other.title, one.title) == ("Cup", "Shoe", "Cup")
+    gone = weakref.ref(one)
+    del one
+    gc.collect()
+    assert gone() is None
+
+
+class Pickled:
+    @cached_result
+    def method(self):
+        return type(self).__name__
+
+    def __eq__(self, other):
+        return type(self) is type(other)
+
+    __hash__ = None
+
+
+def test_a_bound_method_is_pickled_by_its_instance_and_name():
+    method = pickle.loads(pickle.dumps(Pickled().method))
+    assert method() == "Pickled"
+    assert isinstance(method.__self__, Pickled)
+
+
+def test_a_subclass_may_take_other_arguments():
+    left = []
+
+    class Named(LRUCache):
+        def __init__(self, name, **limits):
+            super().__init__(on_evict=lambda *told: left.append((self.name, *told)), **limits)
+            self.name = name
+
+    cache = Named("models", max_size=1)
+    cache.set("a", 1)
+    cache.set("b", 2)
+    assert cache.get_config()["max_size"] == 1
+    assert left == [("models", "a", 1, "size_count")]
+    with pytest.raises(ValueError, match="max_size must be 0 or more"):
+        Named("models", max_size=-1)
+    with pytest.raises(TypeError, match="argument 'size'"):
+        LRUCache(size=5)

@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
+import subprocess
+import sys
 import threading
 import traceback
 
@@ -244,6 +247,148 @@ def test_recursion_runs_through_in_threads_and_coroutines():
     assert asyncio.run(call_async(2)) == 2
     assert asyncio.run(in_a_task(3)) == 3
     assert get_cache().stats["bypasses"] == len(depth) - 3
+
+
+def test_what_ends_a_call_before_it_runs_leaves_nobody_waiting():
+    @cached_result
+    def deep(n):
+        return 0 if n == 0 else deep(n - 1) + 1
+
+    kept = []
+    for depth in range(5000, 5006):
+        try:
+            deep(depth)
+        except RecursionError as error:
+            kept.append(error)
+    assert len(kept) == 6
+    ends = start(4, lambda number: deep(number * 25))()
+    assert sorted(ends) == [0, 25, 50, 75]
+
+
+@pytest.mark.parametrize("place", ["_lead", "__init__", "__enter__", "run"])
+def test_an_interruption_at_any_step_leaves_nobody_waiting(place):
+    @cached_result
+    def call(x):
+        return [x]
+
+    def interrupt(frame, event, _):
+        if frame.f_code.co_name == place and "_flights" in frame.f_code.co_filename:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return interrupt
+
+    sys.settrace(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt) as kept:
+            call(1)
+    finally:
+        sys.settrace(None)
+    assert start(1, lambda _: call(1))() == [[1]]
+    assert kept.value is not None
+
+
+def test_a_destructor_may_ask_for_what_its_own_thread_makes():
+    program = """
+import gc
+from meshmemo import cached_result
+@cached_result
+def call(x):
+    if x % 3 == 0:
+        raise ValueError
+    return x
+class Loop:
+    def __init__(self, x):
+        self.me, self.x = self, x
+    def __del__(self):
+        try:
+            call(self.x)
+        except ValueError:
+            pass
+for x in range(3000):
+    Loop(x)
+    gc.set_threshold(x % 7 + 1)
+    gc.enable()
+    try:
+        call(x)
+    except ValueError:
+        pass
+    gc.disable()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=SECONDS
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_coroutine_that_is_closed_with_its_loop_leaves_nothing_behind():
+    from meshmemo import _flights
+
+    @cached_result
+    async def call(x):
+        await asyncio.sleep(SECONDS)
+
+    async def begin(x):
+        task = asyncio.ensure_future(call(x))
+        await asyncio.sleep(0)
+        return task
+
+    for x in range(5):
+        loop = asyncio.new_event_loop()
+        task = loop.run_until_complete(begin(x))
+        loop.close()
+        task._log_destroy_pending = False
+        del task
+    gc.collect()
+    assert len(_flights._leaders) == 0
+
+
+def test_tasks_that_start_the_next_one_do_not_pile_up():
+    from meshmemo import _flights
+
+    sizes = []
+
+    @cached_result
+    async def call(x):
+        sizes.append(len(_flights._led_here.get()))
+        if x < 50:
+            tasks.append(asyncio.ensure_future(later(x + 1)))
+
+    async def later(x):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return await call(x)
+
+    tasks = []
+
+    async def chain():
+        await call(0)
+        while tasks:
+            await tasks.pop()
+
+    asyncio.run(chain())
+    assert len(sizes) == 51
+    assert max(sizes) <= 2
+
+
+def test_waiters_count_as_hits_and_what_runs_through_as_a_miss():
+    work = Work(lambda x: 1 / 0)
+    cached = cached_result(lambda x: work(x))
+    end = start(4, lambda _: cached(1))
+    assert work.began.acquire(timeout=SECONDS)
+    work.go_on.set()
+    assert [type(it) for it in end()] == [ZeroDivisionError] * 4
+    hits, misses = cached.cache_info()[:2]
+    assert misses == work.runs
+    assert hits + misses == 4
+    depth = []
+
+    @cached_result
+    def call(x):
+        depth.append(x)
+        return x if len(depth) == 3 else call(x)
+
+    call(1)
+    assert call.cache_info()[:2] == (0, 3)
 
 
 GRAPH = {"a": ["b"], "b": ["c"], "c": ["a"]}

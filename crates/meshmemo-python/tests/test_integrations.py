@@ -180,6 +180,20 @@ def test_an_entry_is_removed_by_its_key_as_it_is_shown(mount, key):
     assert is_problem(call("DELETE", path), 404, str(key))
 
 
+@pytest.mark.parametrize("key", ["", "/a", "a\nb", "caf\udce9.png", "a"])
+def test_keys_that_no_path_can_have_are_removed_by_the_query(mount, key):
+    cache = LRUCache()
+    call = mount(cache)
+    cache.set(key, 1)
+    (entry,) = call("GET", "/api/cache/entries").document["entries"]
+    assert entry["key"] == key
+    if key.isprintable() or "\n" in key:
+        removed = call("DELETE", f"/api/cache/entries?key={quote(key)}").document
+        assert removed["removed"] == 1
+        assert len(cache) == 0
+    assert is_problem(call("DELETE", "/api/cache/entries"), 400, "`key`")
+
+
 CHANGES = [("POST", "clear"), ("POST", "config"), ("DELETE", "entries/a")]
 
 

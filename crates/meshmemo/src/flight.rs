@@ -16,6 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::thread::{self, ThreadId};
 
 use hashbrown::HashTable;
 use slab::Slab;
@@ -168,6 +169,8 @@ pub(crate) struct Flight<K, R> {
     hash: u64,
     ticket: Ticket,
     audience: Audience,
+    /// Where the leader became it.
+    thread: ThreadId,
     state: Mutex<State<R>>,
 }
 
@@ -180,7 +183,8 @@ enum State<R> {
 impl<K, R> Flight<K, R> {
     fn new(hash: u64, key: K) -> Self {
         let state = Mutex::new(State::Flying(Slab::new()));
-        Self { key, hash, ticket: Ticket::new(), audience: Audience::of(0), state }
+        let (ticket, audience) = (Ticket::new(), Audience::of(0));
+        Self { key, hash, ticket, audience, thread: thread::current().id(), state }
     }
 
     /// Ends the flight, unless it has ended.
@@ -277,6 +281,11 @@ impl<K, R> Follower<K, R> {
     fn new(flight: Arc<Flight<K, R>>) -> Self {
         flight.audience.join();
         Self { flight, waker: None }
+    }
+
+    /// Returns the thread on which the flight's leader became it.
+    pub(crate) fn leader_thread(&self) -> ThreadId {
+        self.flight.thread
     }
 
     /// Returns whether the flight's leader stands on the caller's own stack, so that waiting would

@@ -195,6 +195,10 @@ def _check_number(name: str, given: object, *, above_zero: bool = False) -> None
         return
     if isinstance(given, bool) or not isinstance(given, (int, float)):
         raise TypeError(f"{name} must be a number or None, not {given!r} ({type(given).__name__})")
+    try:
+        float(given)
+    except OverflowError:
+        raise ValueError(f"{name} is too large") from None
     if not (given > 0 if above_zero else given >= 0):
         raise ValueError(
             f"{name} must be {'above 0' if above_zero else '0 or more'}, not {given!r}"
@@ -222,6 +226,7 @@ def _cached(function: Callable[..., Any], keying: _Keying, options: Options) -> 
         on_hit=_ready if is_async else None,
         on_miss=_flights.run_async if is_async else _flights.run,
         is_enabled=keying.enabled,
+        is_method=_is_method(function),
     )
     functools.update_wrapper(cached, function)
     cached.__qualname__ = _name_of(function)
@@ -240,6 +245,15 @@ def _is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or (
         is_object and callable(function) and inspect.iscoroutinefunction(function.__call__)
     )
+
+
+def _is_method(function: Any) -> bool:
+    """Return whether the first argument is an instance, as far as can be told from here.
+
+    What stands in a class under its own name is told so by the class.
+    """
+    owner = _name_of(function).rpartition("<locals>.")[2].rpartition(".")[0]
+    return bool(owner) and next(iter(_signature(function).parameters), None) == "self"
 
 
 async def _ready(value: R) -> R:
@@ -298,10 +312,10 @@ def _code_digest(function: Callable[..., Any]) -> str:
 
 
 def _parameters(function: Callable[..., Any], keying: _Keying) -> Parameters:
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        parameters = list(inspect.signature(_anything).parameters.values())
+    # What a wrapper is called with need not be what it calls with, unless the caller says so by the
+    # names of what is called.
+    signature = _signature(function, follow_wrapped=bool(keying.ignore))
+    parameters = list(signature.parameters.values())
     kinds = inspect.Parameter
     named = [it for it in parameters if it.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
     unknown = keying.ignore - {it.name for it in named}
@@ -321,6 +335,14 @@ def _parameters(function: Callable[..., Any], keying: _Keying) -> Parameters:
         is_typed=keying.typed,
         content_key=content_key,
     )
+
+
+def _signature(function: Callable[..., Any], *, follow_wrapped: bool = False) -> inspect.Signature:
+    """Return what the function itself takes, or what the one that it wraps takes."""
+    try:
+        return inspect.signature(function, follow_wrapped=follow_wrapped)
+    except (TypeError, ValueError):
+        return inspect.signature(_anything)
 
 
 def _anything(*_args: Any, **_kwargs: Any) -> None:

@@ -55,7 +55,9 @@ def _content_key(argument: Any, depth: int) -> Hashable:
             f"no key can be made of an argument nested more than {_DEPTH_MAX} deep: "
             "leave it out with ignore=, or give cache_key_fn="
         )
-    if isinstance(argument, (bytes, bytearray, memoryview)):
+    if isinstance(argument, memoryview):
+        return _of_view(argument, type(argument))
+    if isinstance(argument, (bytes, bytearray)):
         return (_BYTES, type(argument), _digest(argument))
     if isinstance(argument, PurePath):
         return _of_path(argument)
@@ -63,6 +65,8 @@ def _content_key(argument: Any, depth: int) -> Hashable:
         return _of_stream(argument)
     if isinstance(argument, (tuple, list, deque)):
         return _of_sequence(argument, depth)
+    if isinstance(argument, frozenset):
+        return frozenset(_content_key(item, depth + 1) for item in argument)
     if _is_of(argument, "torch") and hasattr(argument, "untyped_storage"):
         return _of_tensor(argument)
     try:
@@ -118,7 +122,7 @@ def _of_path(path: PurePath) -> Hashable:
         with open(path, "rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
-    except OSError:
+    except (OSError, ValueError):
         return path
     return (_FILE, path.suffix, digest.digest())
 
@@ -133,7 +137,13 @@ def _of_tensor(tensor: Any) -> Hashable:
 
 def _of_data(argument: Any, error: TypeError) -> Hashable:
     if _is_of(argument, "PIL"):
-        extras = (repr(argument.getpalette()), repr(argument.info.get("transparency")))
+        if getattr(argument, "n_frames", 1) > 1:
+            raise TypeError(
+                "no key can be made of an image of several frames: give one of them (`.copy()`), "
+                "leave it out with ignore=, or give cache_key_fn="
+            )
+        palette = argument.palette and (argument.palette.mode, bytes(argument.palette.palette))
+        extras = (palette, repr(argument.info.get("transparency")))
         exif = _digest(argument.getexif().tobytes())
         return (_IMAGE, argument.mode, argument.size, _digest(argument.tobytes()), exif, *extras)
     if hasattr(argument, "dtype") and hasattr(argument, "tobytes"):
@@ -145,7 +155,11 @@ def _of_data(argument: Any, error: TypeError) -> Hashable:
             f"no key can be made of an argument of the class {type(argument).__qualname__} "
             f"({error}): give it a __hash__, leave it out with ignore=, or give cache_key_fn="
         ) from None
-    return (_BYTES, type(argument), view.format, view.shape, _digest(view))
+    return _of_view(view, type(argument))
+
+
+def _of_view(view: memoryview, kind: Any) -> Hashable:
+    return (_BYTES, kind, view.format, view.shape, _digest(view))
 
 
 def _of_array(array: Any) -> Hashable:

@@ -21,14 +21,14 @@ class LRUCache(Generic[K, V]):
     max_size: int
     max_memory_mb: float
     default_ttl_seconds: float | None
-    def __new__(
-        cls,
+    def __init__(
+        self,
         max_size: int = 1000,
         max_memory_mb: float = 512.0,
         default_ttl_seconds: float | None = None,
         *,
         on_evict: Callable[[K, V, str], object] | None = None,
-    ) -> LRUCache[K, V]:
+    ) -> None:
         """Make an empty cache.
 
         ``max_size``: entries, 0 or more. ``max_memory_mb``: MB (1,048,576 bytes) that all values
@@ -182,6 +182,7 @@ class Function:
         on_hit: Callable[[Any], Any] | None,
         on_miss: Callable[..., Any],
         is_enabled: bool,
+        is_method: bool,
     ) -> Function: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def begin(self, key: Hashable) -> tuple[Any] | Lead | Follow: ...
@@ -203,6 +204,7 @@ class Lead:
     def hand_over(self) -> None: ...
 
 class Follow:
+    is_led_by_this_thread: bool
     def notify(self, callback: Callable[[], None]) -> bool: ...
     def settle(self) -> tuple[Any, Any] | None: ...
     def bypass(self) -> None: ...

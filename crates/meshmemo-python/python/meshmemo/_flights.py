@@ -7,13 +7,15 @@ runs and waits: threads on a lock, coroutines on a future of their own event loo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import inspect
+import io
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from meshmemo._core import Follow, Function, Lead, LRUCache
 
@@ -24,10 +26,11 @@ _Failure = tuple[BaseException, "TracebackType | None"]
 class _Leader:
     """A call that makes a value, and what the code that works for it waits for now."""
 
-    __slots__ = ("is_async", "thread", "waits")
+    __slots__ = ("is_async", "is_running", "thread", "waits")
 
     def __init__(self, *, is_async: bool) -> None:
         self.is_async = is_async
+        self.is_running = True
         self.thread = threading.get_ident()
         self.waits: list[_Flight] = []
 
@@ -49,7 +52,7 @@ class _Waiting:
 
     def __init__(self, function: Function, key: Hashable, *, is_async: bool) -> None:
         self._flight = (function.cache, key)
-        self._held_up = set(_led_here.get())
+        self._held_up = {it for it in _led_here.get() if it.is_running}
         # One thread runs one thing at a time; only coroutines of one loop take turns.
         here = threading.get_ident()
         others = (it for it in tuple(_leaders.values()) if it.thread == here)
@@ -88,18 +91,24 @@ def run(
 ) -> Any:
     """Return what the function returns for a call without a hit."""
     while True:
-        turn = function.begin(key)
-        if isinstance(turn, tuple):
-            return turn[0]
-        if isinstance(turn, Lead):
-            return _lead(function, turn, key, (args, kwargs))
-        with _Waiting(function, key, is_async=False) as is_endless:
-            if not is_endless:
-                _wait(turn)
-        if is_endless:
-            turn.bypass()
-            return function.function(*args, **(kwargs or {}))
-        settled = turn.settle()
+        turn = None
+        try:
+            turn = function.begin(key)
+            if isinstance(turn, tuple):
+                return turn[0]
+            if isinstance(turn, Lead):
+                return _lead(function, turn, key, (args, kwargs))
+            with _Waiting(function, key, is_async=False) as closes_a_ring:
+                # What this thread leads goes on only when this call has returned.
+                is_endless = closes_a_ring or turn.is_led_by_this_thread
+                if not is_endless:
+                    _wait(turn)
+            if is_endless:
+                turn.bypass()
+                return function.function(*args, **(kwargs or {}))
+            settled = turn.settle()
+        finally:
+            _end(turn)
         if settled is not None:
             return _unpack(settled)
 
@@ -113,20 +122,33 @@ async def run_async(
     """
     _check_loop()
     while True:
-        turn = function.begin(key)
-        if isinstance(turn, tuple):
-            return turn[0]
-        if isinstance(turn, Lead):
-            return await _lead_async(function, turn, key, (args, kwargs))
-        with _Waiting(function, key, is_async=True) as is_endless:
-            if not is_endless:
-                await _wait_async(turn)
-        if is_endless:
-            turn.bypass()
-            return await function.function(*args, **(kwargs or {}))
-        settled = turn.settle()
+        turn = None
+        try:
+            turn = function.begin(key)
+            if isinstance(turn, tuple):
+                return turn[0]
+            if isinstance(turn, Lead):
+                return await _lead_async(function, turn, key, (args, kwargs))
+            with _Waiting(function, key, is_async=True) as closes_a_ring:
+                if not closes_a_ring:
+                    await _wait_async(turn)
+            if closes_a_ring:
+                turn.bypass()
+                return await function.function(*args, **(kwargs or {}))
+            settled = turn.settle()
+        finally:
+            _end(turn)
         if settled is not None:
             return _unpack(settled)
+
+
+def _end(turn: object) -> None:
+    """Hand over what has not ended, whatever came between (Ctrl-C, a stack that is too deep).
+
+    An exception that is kept somewhere would keep the flight in the air.
+    """
+    if isinstance(turn, Lead):
+        turn.hand_over()
 
 
 def _check_loop() -> None:
@@ -166,7 +188,8 @@ class _Leading:
 
     def __enter__(self) -> None:
         _leaders[self.flight] = self.leader
-        self.token = _led_here.set(_led_here.get() | {self.leader})
+        running = {it for it in _led_here.get() if it.is_running}
+        self.token = _led_here.set(frozenset((*running, self.leader)))
 
     def __exit__(
         self,
@@ -174,19 +197,22 @@ class _Leading:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _led_here.reset(self.token)
-        # After a removal another call may lead for the same key already.
-        if _leaders.get(self.flight) is self.leader:
-            _leaders.pop(self.flight, None)
         if isinstance(error, Exception):
             self.lead.fail((error, traceback))
         else:
             self.lead.hand_over()
+        self.leader.is_running = False
+        # After a removal another call may lead for the same key already.
+        if _leaders.get(self.flight) is self.leader:
+            _leaders.pop(self.flight, None)
+        # A coroutine may be closed from elsewhere, as when its loop is gone.
+        with contextlib.suppress(ValueError):
+            _led_here.reset(self.token)
 
 
 def _land(function: Function, lead: Lead, value: Any) -> None:
     """Give the value to all who wait, and keep it if it is to be kept."""
-    if inspect.isgenerator(value) or inspect.isasyncgen(value) or inspect.isawaitable(value):
+    if _is_used_up(value):
         raise TypeError(
             f"{function.__qualname__} returned {value!r}, which can be used only once: "
             "return what it yields (a list), or make the function `async def`"
@@ -204,6 +230,13 @@ def _land(function: Function, lead: Lead, value: Any) -> None:
         ttl_seconds=options.ttl_seconds,
         cost_seconds=options.cost(value) if callable(options.cost) else options.cost,
     )
+
+
+def _is_used_up(value: Any) -> bool:
+    """Return whether who uses the value uses it up; streams can be rewound."""
+    if inspect.isasyncgen(value) or inspect.isawaitable(value):
+        return True
+    return isinstance(value, Iterator) and not isinstance(value, io.IOBase)
 
 
 def _wait(turn: Follow) -> None:
@@ -245,20 +278,30 @@ def _raise_for_waiter(error: BaseException, traceback: TracebackType | None) -> 
     """Raise the leader's error as an exception of the waiter's own: one that several threads raise
     would have all their tracebacks."""
     twin = _twin(error)
+    context = error.__context__
     try:
         raise twin.with_traceback(traceback)
+    except BaseException:
+        # Where the waiter handles an error itself, that would be the context.
+        twin.__context__ = context
+        raise
     finally:
         # The exception refers to this frame: without this they would keep each other alive.
-        del twin, error, traceback
+        del twin, error, traceback, context
 
 
 def _twin(error: BaseException) -> BaseException:
+    """Return a copy, or the error itself where a copy would not be the same."""
+    if any("__slots__" in vars(kind) for kind in type(error).__mro__):
+        return error
     try:
         twin = copy.copy(error)
     except Exception:
         return error
     if type(twin) is not type(error) or str(twin) != str(error):
         return error
+    if notes := getattr(error, "__notes__", None):
+        cast("Any", twin).__notes__ = list(notes)
     twin.__cause__ = error.__cause__
     twin.__context__ = error.__context__
     twin.__suppress_context__ = error.__suppress_context__

@@ -8,6 +8,7 @@ use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use super::{Cache, EntryOptions, InsertOutcome};
@@ -109,6 +110,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Follow<K, V> {
     /// would never end.
     pub fn is_led_by_this_stack(&self) -> bool {
         self.follower.is_led_by_this_stack()
+    }
+
+    /// Returns the thread on which the caller that is waited for began.
+    pub fn leader_thread(&self) -> ThreadId {
+        self.follower.leader_thread()
     }
 
     /// Waits no more, and counts the look-up as a bypass: for who would wait for itself.

@@ -7,6 +7,7 @@ use std::hash::BuildHasher;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use meshmemo::{Cache, EntryOptions, Follow, InsertOutcome, Landed, Lead, Missing, Probe, Turn};
 
@@ -68,6 +69,17 @@ fn an_error_reaches_who_expects_its_type_and_a_dropped_leader_hands_over() {
     drop(leading);
     assert_eq!(landed(following).settle::<String>(), None);
     drop(lead(&cache));
+}
+
+#[test]
+fn who_waits_is_told_on_which_thread_the_leader_began() {
+    let cache = Numbers::builder().build();
+    let leading = thread::scope(|scope| scope.spawn(|| lead(&cache)).join().unwrap());
+    assert_ne!(follow(&cache).leader_thread(), thread::current().id());
+    drop(leading);
+    let leading = lead(&cache);
+    assert_eq!(follow(&cache).leader_thread(), thread::current().id());
+    leading.give(7);
 }
 
 #[test]

@@ -31,6 +31,11 @@ class Answer(NamedTuple):
     document: dict[str, Any]
 
     @property
+    def body(self) -> str:
+        """The document as JSON, in ASCII: a name of a file need not be UTF-8."""
+        return json.dumps(self.document)
+
+    @property
     def media_type(self) -> str:
         """The media type of the document."""
         return "application/json" if self.status < 400 else "application/problem+json"
@@ -132,8 +137,10 @@ class Management:
         }
         return Answer(200, document)
 
-    def remove(self, key: str) -> Answer:
-        """Answer ``DELETE entries/KEY``: the key as ``GET entries`` shows it."""
+    def remove(self, key: str | None) -> Answer:
+        """Answer ``DELETE entries/KEY`` or ``DELETE entries?key=KEY``, the key as it is shown."""
+        if key is None:
+            return problem(400, "the query has no `key`")
         cache = self._cache
         removed = [it for it in cache if _shown(it) == key and cache.delete(it)]
         if not removed:

@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.requests import Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from meshmemo._core import LRUCache
 from meshmemo.integrations._management import (
@@ -75,17 +75,17 @@ def management(
         return managed.refusal(request.headers.get("origin"), request.headers.get("host"))
 
     @routes.get("/stats")
-    def stats() -> JSONResponse:
+    def stats() -> Response:
         """All counters, and what they are read against, at one moment."""
         return _response(managed.stats())
 
     @routes.get("/config")
-    def config() -> JSONResponse:
+    def config() -> Response:
         """The limits that hold now; one that is none is `null`."""
         return _response(managed.config())
 
     @routes.post("/config", openapi_extra=_CONFIG)
-    async def update_config(request: Request) -> JSONResponse:
+    async def update_config(request: Request) -> Response:
         """Change limits; all that are given take effect before the answer, or none."""
         body = b""
         async for chunk in request.stream():
@@ -95,26 +95,31 @@ def management(
         return _response(refusal(request) or managed.update_config(body))
 
     @routes.post("/clear")
-    def clear(request: Request) -> JSONResponse:
+    def clear(request: Request) -> Response:
         """Remove every entry."""
         return _response(refusal(request) or managed.clear())
 
     @routes.get("/entries", openapi_extra=_ENTRIES)
-    def entries(request: Request) -> JSONResponse:
+    def entries(request: Request) -> Response:
         """List entries, the most recently used first."""
         return _response(managed.entries(request.query_params))
 
+    @routes.delete("/entries")
+    def remove_by_query(request: Request) -> Response:
+        """Remove the entry that is shown with the `key` of the query."""
+        return _response(refusal(request) or managed.remove(request.query_params.get("key")))
+
     @routes.delete("/entries/{key:path}")
-    def remove(request: Request, key: str) -> JSONResponse:
+    def remove(request: Request, key: str) -> Response:
         """Remove the entry that is shown with this key."""
         return _response(refusal(request) or managed.remove(key))
 
     return routes
 
 
-def _response(answer: Answer) -> JSONResponse:
-    return JSONResponse(
-        answer.document,
+def _response(answer: Answer) -> Response:
+    return Response(
+        answer.body,
         status_code=answer.status,
         media_type=answer.media_type,
         headers={"Cache-Control": "no-store"},

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -72,6 +71,10 @@ def management(
     def entries() -> Response:
         return _response(managed.entries(request.args))
 
+    @routes.delete("/entries")
+    def remove_by_query() -> Response:
+        return _response(managed.remove(request.args.get("key")))
+
     @routes.delete("/entries/<path:key>", merge_slashes=False)
     def remove(key: str) -> Response:
         return _response(managed.remove(key))
@@ -80,8 +83,6 @@ def management(
 
 
 def _response(answer: Answer) -> Response:
-    response = Response(
-        json.dumps(answer.document), status=answer.status, mimetype=answer.media_type
-    )
+    response = Response(answer.body, status=answer.status, mimetype=answer.media_type)
     response.headers["Cache-Control"] = "no-store"
     return response
