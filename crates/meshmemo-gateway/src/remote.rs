@@ -133,6 +133,18 @@ impl Remote {
     /// # Errors
     /// `BackendFailed` if it can not be reached or does not answer to the end.
     pub(crate) async fn exchange(&self, letter: Letter) -> Result<BackendAnswer> {
+        self.exchange_within(letter, ANSWER_MAX_BYTES).await
+    }
+
+    /// Does the same with an answer of at most so many bytes.
+    ///
+    /// # Errors
+    /// As [`exchange`](Self::exchange); `BackendFailed` if the answer is longer.
+    pub(crate) async fn exchange_within(
+        &self,
+        letter: Letter,
+        max_bytes: u64,
+    ) -> Result<BackendAnswer> {
         let Letter { head, body } = letter;
         let target =
             if head.query.is_empty() { head.path } else { format!("{}?{}", head.path, head.query) };
@@ -149,35 +161,10 @@ impl Remote {
         let is_framed = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
             .iter()
             .any(|name| parts.headers.contains_key(name));
-        let body = self.collect(&parts.headers, body).await?;
+        let body = collect(&parts.headers, body, max_bytes).await?;
         remove_hop_by_hop(&mut parts.headers);
         let (status, headers) = (parts.status, parts.headers);
         Ok(BackendAnswer { status, headers, body, is_framed, reason: None })
-    }
-
-    async fn collect(&self, headers: &HeaderMap, mut body: Incoming) -> Result<Bytes> {
-        let length = headers.get(header::CONTENT_LENGTH);
-        let length = length.and_then(|it| it.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
-        let capacity = usize::try_from(length.min(CAPACITY_MAX)).unwrap_or(0);
-        let mut read = BytesMut::with_capacity(capacity);
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                let message = format!(
-                    "the backend cut its answer off after {} bytes{}",
-                    read.len(),
-                    if length > 0 { format!(" of {length}") } else { String::new() }
-                );
-                Error::with_source(ErrorKind::BackendFailed, message, error)
-            })?;
-            let Ok(piece) = frame.into_data() else { continue };
-            if read.len() as u64 + piece.len() as u64 > ANSWER_MAX_BYTES {
-                let message =
-                    format!("the backend's answer is larger than {ANSWER_MAX_BYTES} bytes");
-                return Err(Error::new(ErrorKind::BackendFailed, message));
-            }
-            read.extend_from_slice(&piece);
-        }
-        Ok(read.freeze())
     }
 
     /// Returns where a path is at the backend.
@@ -219,6 +206,31 @@ impl Remote {
         let message = format!("the backend took longer than {} s", self.timeout.as_secs_f64());
         Error::new(ErrorKind::BackendTimeout, message)
     }
+}
+
+/// Reads a body to its end.
+async fn collect(headers: &HeaderMap, mut body: Incoming, max_bytes: u64) -> Result<Bytes> {
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|it| it.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
+    let capacity = usize::try_from(length.min(CAPACITY_MAX)).unwrap_or(0);
+    let mut read = BytesMut::with_capacity(capacity);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            let message = format!(
+                "the backend cut its answer off after {} bytes{}",
+                read.len(),
+                if length > 0 { format!(" of {length}") } else { String::new() }
+            );
+            Error::with_source(ErrorKind::BackendFailed, message, error)
+        })?;
+        let Ok(piece) = frame.into_data() else { continue };
+        if read.len() as u64 + piece.len() as u64 > max_bytes {
+            let message = format!("the backend's answer is larger than {max_bytes} bytes");
+            return Err(Error::new(ErrorKind::BackendFailed, message));
+        }
+        read.extend_from_slice(&piece);
+    }
+    Ok(read.freeze())
 }
 
 /// Keeps a place until a backend that was too slow has answered all the same. Nobody waits for that, so

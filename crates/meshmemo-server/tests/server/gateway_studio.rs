@@ -299,6 +299,7 @@ fn what_goes_wrong_ends_the_job_in_words_and_is_not_kept() {
             Turn::Answer(507, "application/json", br#"{"error":"GPU memory"}"#.to_vec()),
             "GPU memory",
         ),
+        (Turn::Answer(200, "application/json", vec![b' '; 2 << 20]), "larger than 1048576 bytes"),
     ] {
         gateway.backend.script([turn.clone()]);
         let id = gateway.upload("coffee.png");

@@ -34,6 +34,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 const SILENCES_MAX: u32 = 5;
 /// When to ask a studio again that is not ready, and does not say when it will be.
 const NOT_READY_SECONDS: u64 = 5;
+/// Bytes of an answer that is no file.
+const WORDS_MAX_BYTES: u64 = 1 << 20;
 /// How often a file is fetched that does not arrive whole.
 const FETCHES_MAX: u32 = 3;
 
@@ -185,6 +187,11 @@ impl Studio {
             }
             "completed" => Standing::Failed("it names no file".to_owned()),
             "failed" => Standing::Failed(text("error").to_owned()),
+            "" => {
+                let message =
+                    "the studio does not say how its job stands: its answer has no status";
+                return Err(Error::new(ErrorKind::BackendFailed, message));
+            }
             _ => {
                 #[expect(clippy::cast_possible_truncation, reason = "it is a percentage")]
                 let percent = told["progress"].as_f64().unwrap_or(0.0) as f32;
@@ -197,7 +204,7 @@ impl Studio {
         let path = format!("/api/download/{id}/{file}");
         let mut fetches = 1;
         loop {
-            match self.ask(Method::GET, &path, None).await {
+            match self.remote.exchange(self.letter(Method::GET, &path, None)).await {
                 Ok(answer) if answer.status == StatusCode::OK => return Ok(answer),
                 Ok(answer) => {
                     let error = answer.into_error();
@@ -211,12 +218,17 @@ impl Studio {
         }
     }
 
+    /// Asks for an answer in words.
     async fn ask(
         &self,
         method: Method,
         path: &str,
         body: Option<(&str, Bytes)>,
     ) -> Result<BackendAnswer> {
+        self.remote.exchange_within(self.letter(method, path, body), WORDS_MAX_BYTES).await
+    }
+
+    fn letter(&self, method: Method, path: &str, body: Option<(&str, Bytes)>) -> Letter {
         let mut headers = self.headers.clone();
         let body = body.map(|(content_type, body)| {
             let content_type = HeaderValue::from_str(content_type);
@@ -225,7 +237,7 @@ impl Studio {
         });
         let (path, query) = (path.to_owned(), String::new());
         let head = RequestHead { method, path, query, headers };
-        self.remote.exchange(Letter { head, body: body.unwrap_or_default() }).await
+        Letter { head, body: body.unwrap_or_default() }
     }
 }
 
