@@ -1,7 +1,8 @@
 //! The clock of Python's caches: time as the kernel noted it at its last tick.
 //!
-//! It is up to 4 ms behind, which no time to live minds, and takes a quarter of the time to read. Both
-//! times are of the same tick, so that the time at which an entry came in does not change from one look
+//! It is a tick behind at most (1 to 10 ms), and takes a quarter of the time to read. What has a time to
+//! live is stamped with the exact time, so that it may live a tick longer, and never shorter. Both times are
+//! of the same tick, so that the time at which an entry came in does not change from one look
 //! to the next.
 
 use meshmemo::Clock;
@@ -30,6 +31,10 @@ mod linux {
     impl Clock for CoarseClock {
         fn now(&self) -> Duration {
             Duration::try_from(clock_gettime(ClockId::MonotonicCoarse)).unwrap_or_default()
+        }
+
+        fn exact(&self) -> Duration {
+            Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()
         }
 
         fn wall(&self) -> Duration {

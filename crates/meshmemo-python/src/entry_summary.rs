@@ -30,7 +30,8 @@ pub(crate) fn summary<'py>(
 }
 
 /// Returns a key as JSON can say it: text, a number or nothing as it is, all else as its `repr()`.
-fn shown<'py>(key: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
+#[pyfunction]
+pub(crate) fn shown<'py>(key: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
     let is_said = is_plain_scalar(key) && !key.is_instance_of::<PyBytes>()
         || key.is_instance_of::<PyString>();
     if is_said {

@@ -12,6 +12,7 @@ use std::thread;
 use meshmemo::Landed;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::function::Function;
 use crate::key::Key;
@@ -25,7 +26,9 @@ pub(crate) struct Lead {
     place: Mutex<Option<meshmemo::Lead<Key, Value>>>,
     function: Py<Function>,
     cache: Py<LRUCache>,
-    number: u64,
+    /// No other flight has it.
+    #[pyo3(get)]
+    flight: u64,
 }
 
 impl Lead {
@@ -33,9 +36,8 @@ impl Lead {
         lead: meshmemo::Lead<Key, Value>,
         function: Py<Function>,
         cache: Py<LRUCache>,
-        number: u64,
     ) -> Self {
-        Self { place: Some(lead).into(), function, cache, number }
+        Self { flight: lead.flight(), place: Some(lead).into(), function, cache }
     }
 
     fn take(&self) -> Option<meshmemo::Lead<Key, Value>> {
@@ -64,14 +66,14 @@ impl Lead {
         let cost = cost_seconds.unwrap_or_else(|| lead.elapsed().as_secs_f64());
         let kept = Value { object: value.clone().unbind(), owner: self.function.get().owner() };
         let outcome = lead.keep(kept, options.cost(cost));
-        self.function.get().end_lead(self.number);
+        self.function.get().end_lead(self.flight);
         self.cache.get().refusals.tell(value.py(), outcome)
     }
 
     /// Gives the value to who waits, and does not keep it.
     fn give(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         self.end()?.give(Value { object: value.clone().unbind(), owner: 0 });
-        self.function.get().end_lead(self.number);
+        self.function.get().end_lead(self.flight);
         Ok(())
     }
 
@@ -80,14 +82,19 @@ impl Lead {
         if let Some(lead) = self.take() {
             lead.fail(Arc::new(error));
         }
-        self.function.get().end_lead(self.number);
+        self.function.get().end_lead(self.flight);
     }
 
     /// Has somebody who waits make the value; does nothing where the flight has ended.
     fn hand_over(&self) {
         let lead = self.take();
         drop(lead);
-        self.function.get().end_lead(self.number);
+        self.function.get().end_lead(self.flight);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.cache)
     }
 }
 
@@ -102,6 +109,9 @@ impl Drop for Lead {
 pub(crate) struct Follow {
     wait: Mutex<Wait>,
     function: Py<Function>,
+    /// The flight that is waited for.
+    #[pyo3(get)]
+    flight: u64,
 }
 
 enum Wait {
@@ -112,7 +122,7 @@ enum Wait {
 
 impl Follow {
     pub(crate) fn new(follow: meshmemo::Follow<Key, Value>, function: Py<Function>) -> Self {
-        Self { wait: Wait::Flying(follow).into(), function }
+        Self { flight: follow.flight(), wait: Wait::Flying(follow).into(), function }
     }
 
     fn exchange(&self, wait: Wait) -> Wait {
@@ -157,15 +167,14 @@ impl Follow {
             }
             Wait::Over => return Err(PyRuntimeError::new_err("the flight was settled before")),
         };
-        Ok(landed.settle::<Py<PyAny>>().map(|result| match result {
-            Ok(value) => {
-                self.function.get().count_hit();
-                (Some(value.object), None)
-            }
-            Err(error) => {
-                self.function.get().count_hit();
-                (None, Some((*error).clone()))
-            }
+        let settled = landed.settle::<Py<PyAny>>();
+        if settled.is_some() {
+            // Whatever it brought, the function did not run for this call.
+            self.function.get().count_hit();
+        }
+        Ok(settled.map(|result| match result {
+            Ok(value) => (Some(value.object), None),
+            Err(error) => (None, Some((*error).clone())),
         }))
     }
 
@@ -175,6 +184,10 @@ impl Follow {
             follow.bypass();
             self.function.get().count_miss();
         }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)
     }
 }
 

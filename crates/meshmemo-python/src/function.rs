@@ -40,8 +40,8 @@ pub(crate) struct Function {
     owner: u64,
     hits: AtomicU64,
     misses: AtomicU64,
+    /// What is being made, by flight.
     leading: Mutex<HashMap<u64, Key>>,
-    last_lead: AtomicU64,
 }
 
 enum Looked<'py> {
@@ -85,7 +85,6 @@ impl Function {
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             leading: Mutex::default(),
-            last_lead: AtomicU64::new(0),
         }
     }
 
@@ -124,9 +123,8 @@ impl Function {
             }
             Turn::Lead(lead) => {
                 this.count_miss();
-                let number = this.last_lead.fetch_add(1, Ordering::Relaxed);
-                this.leading().insert(number, key);
-                Lead::new(lead, slf.clone().unbind(), cache, number).into_py_any(py)
+                this.leading().insert(lead.flight(), key);
+                Lead::new(lead, slf.clone().unbind(), cache).into_py_any(py)
             }
             Turn::Follow(follow) => Follow::new(follow, slf.clone().unbind()).into_py_any(py),
         }

@@ -8,8 +8,9 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use meshmemo::Probe;
 use pyo3::basic::CompareOp;
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString, PyTuple, PyType};
 
 /// How deep tuples may be in one another to be compared under a lock.
 const DEPTH_MAX: usize = 16;
@@ -30,12 +31,26 @@ impl Hash for Key {
 }
 
 /// For keys that were looked up before, so that an `__eq__` that raises has raised there: here it
-/// says that they are not equal.
+/// says that they are not equal, and what it raises is told.
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         self.hash == other.hash
-            && Python::attach(|py| is_equal(self.object.bind(py), other.object.bind(py)))
-                .unwrap_or(false)
+            && Python::attach(|py| {
+                let is_equal = is_equal(self.object.bind(py), other.object.bind(py));
+                is_equal.unwrap_or_else(|error| {
+                    tell(py, &error);
+                    false
+                })
+            })
+    }
+}
+
+/// Tells of an error that can not be passed on; Ctrl-C comes once more where it can.
+fn tell(py: Python<'_>, error: &PyErr) {
+    error.clone_ref(py).write_unraisable(py, None);
+    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        let interrupted = py.import("_thread").and_then(|it| it.call_method0("interrupt_main"));
+        drop(interrupted);
     }
 }
 
@@ -140,7 +155,8 @@ enum Plain<'a, 'py> {
     Text,
     Bytes,
     Number,
-    Nothing,
+    /// What is equal to nothing but itself.
+    Itself,
     Tuple(&'a Bound<'py, PyTuple>),
 }
 
@@ -151,7 +167,9 @@ impl<'a, 'py> Plain<'a, 'py> {
         } else if object.is_exact_instance_of::<PyBytes>() {
             Some(Self::Bytes)
         } else if is_plain_scalar(object) {
-            Some(if object.is_none() { Self::Nothing } else { Self::Number })
+            Some(if object.is_none() { Self::Itself } else { Self::Number })
+        } else if is_only_itself(object) {
+            Some(Self::Itself)
         } else {
             object.cast_exact::<PyTuple>().ok().map(Self::Tuple)
         }
@@ -162,10 +180,34 @@ impl<'a, 'py> Plain<'a, 'py> {
 /// lock.
 fn is_plain(object: &Bound<'_, PyAny>, depth: usize) -> bool {
     is_plain_scalar(object)
+        || is_only_itself(object)
         || depth > 0
             && object
                 .cast_exact::<PyTuple>()
                 .is_ok_and(|tuple| tuple.iter().all(|it| is_plain(&it, depth - 1)))
+}
+
+/// Returns whether the object is a class or a marker.
+fn is_only_itself(object: &Bound<'_, PyAny>) -> bool {
+    object.is_exact_instance_of::<PyType>() || object.is_exact_instance_of::<Marker>()
+}
+
+/// Stands in a key for a kind of thing, and is equal to nothing but itself: to no argument either.
+#[pyclass(frozen, module = "meshmemo._core")]
+pub(crate) struct Marker {
+    name: String,
+}
+
+#[pymethods]
+impl Marker {
+    #[new]
+    pub(crate) fn new(name: String) -> Self {
+        Self { name }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<{}>", self.name)
+    }
 }
 
 /// Does the same for what is not a tuple.

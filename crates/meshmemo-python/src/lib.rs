@@ -62,11 +62,15 @@ mod _core {
     #[pymodule_export]
     use crate::bound::BoundFunction;
     #[pymodule_export]
+    use crate::entry_summary::shown;
+    #[pymodule_export]
     use crate::flight::{Follow, Lead};
     #[pymodule_export]
     use crate::function::Function;
     #[pymodule_export]
     use crate::global::{get_cache, reset_cache};
+    #[pymodule_export]
+    use crate::key::Marker;
     #[pymodule_export]
     use crate::lru_cache::LRUCache;
     #[pymodule_export]

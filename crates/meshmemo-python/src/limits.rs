@@ -82,7 +82,8 @@ pub(crate) fn bytes(name: &str, mb: &Bound<'_, PyAny>) -> PyResult<u64> {
 pub(crate) fn ttl(name: &str, seconds: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
     let range = "above 0 (infinity is for ever)";
     let seconds = number(name, seconds, range, |seconds| seconds > 0.0)?;
-    Ok((seconds < TTL_SECONDS_MAX).then(|| Duration::from_secs_f64(seconds)))
+    let ttl = || Duration::from_secs_f64(seconds).max(Duration::from_nanos(1));
+    Ok((seconds < TTL_SECONDS_MAX).then(ttl))
 }
 
 /// Says what an entry weighs and, if it has a time of its own, how long it lives.

@@ -132,9 +132,9 @@ impl LRUCache {
         self.take(key)?.or(default).ok_or_else(|| no_such_key(key))
     }
 
-    /// Removes every entry; counters stay.
-    fn clear(&self) {
-        self.cache.clear();
+    /// Removes every entry, and returns how many there were; counters stay.
+    fn clear(&self) -> u64 {
+        self.cache.clear().entries
     }
 
     /// Lists the keys, the least recently used first.

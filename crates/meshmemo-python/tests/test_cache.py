@@ -2,6 +2,7 @@
 
 import gc
 import json
+import signal
 import time
 import warnings
 import weakref
@@ -410,3 +411,45 @@ def test_a_refusal_is_no_error_where_warnings_are_errors(monkeypatch):
         warnings.simplefilter("error")
         assert made() == "a model"
     assert [type(it) for it in told] == [RuntimeWarning]
+
+
+def test_an_entry_lives_as_long_as_it_was_asked_to():
+    cache = LRUCache()
+    for _ in range(20):
+        before = time.monotonic()
+        cache.set("a", 1, ttl_seconds=0.02)
+        while "a" in cache:
+            assert time.monotonic() - before < 10
+        assert time.monotonic() - before >= 0.02
+    assert cache.set("b", 1, ttl_seconds=1e-10)
+
+
+def test_an_interruption_while_keys_are_compared_is_not_lost(monkeypatch):
+    told = []
+    monkeypatch.setattr("sys.unraisablehook", lambda it: told.append(it.exc_type))
+
+    class Key:
+        compared = 0
+
+        def __hash__(self):
+            return 1
+
+        def __eq__(self, other):
+            Key.compared += 1
+            if Key.compared == 2:
+                raise KeyboardInterrupt
+            return True
+
+    def set_twice():
+        cache = LRUCache()
+        cache.set(Key(), 1)
+        cache.set(Key(), 2)
+        time.sleep(1)
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            set_twice()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert told == [KeyboardInterrupt]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import weakref
 
 import pytest
 
@@ -321,7 +322,7 @@ for x in range(3000):
 
 
 def test_a_coroutine_that_is_closed_with_its_loop_leaves_nothing_behind():
-    from meshmemo import _flights
+    from meshmemo import _rings
 
     @cached_result
     async def call(x):
@@ -339,17 +340,17 @@ def test_a_coroutine_that_is_closed_with_its_loop_leaves_nothing_behind():
         task._log_destroy_pending = False
         del task
     gc.collect()
-    assert len(_flights._leaders) == 0
+    assert len(_rings._leaders) == 0
 
 
 def test_tasks_that_start_the_next_one_do_not_pile_up():
-    from meshmemo import _flights
+    from meshmemo import _rings
 
     sizes = []
 
     @cached_result
     async def call(x):
-        sizes.append(len(_flights._led_here.get()))
+        sizes.append(len(_rings._led_here.get()))
         if x < 50:
             tasks.append(asyncio.ensure_future(later(x + 1)))
 
@@ -421,6 +422,59 @@ def test_a_ring_of_calls_in_one_loop_and_in_several_runs_through():
     walk.cache_clear()
     for brought in start(8, lambda _: asyncio.run(all_of_them()))():
         assert isinstance(brought, list), brought
+
+
+def test_a_ring_is_seen_after_a_removal_has_let_a_third_call_lead():
+    cache = LRUCache()
+    led, waits, removed = (threading.Event() for _ in range(3))
+
+    @cached_result(cache=cache, cache_key_fn=lambda x, *_: x)
+    def call(x, name):
+        if name == "a":
+            led.set()
+            assert removed.wait(SECONDS)
+            return call(2, "a within")
+        if name == "b":
+            waits.set()
+            return call(1, "b within")
+        return name
+
+    def run(number):
+        if number == 0:
+            return call(1, "a")
+        assert led.wait(SECONDS)
+        if number == 1:
+            return call(2, "b")
+        assert waits.wait(SECONDS)
+        cache.delete(1)
+        third = call(1, "c")
+        removed.set()
+        return third
+
+    ended = start(3, run)()
+    assert all(isinstance(it, str) for it in ended), ended
+
+
+def test_a_cache_that_keeps_an_error_of_its_own_function_is_collected():
+    class Cache(LRUCache):
+        pass
+
+    def use():
+        cache = Cache()
+
+        @cached_result(cache=cache)
+        def fail(x):
+            raise ValueError(x)
+
+        try:
+            fail(1)
+        except ValueError as error:
+            cache.set("error", error)
+        return weakref.ref(cache)
+
+    gone = use()
+    gc.collect()
+    assert gone() is None
 
 
 def test_coroutines_without_a_loop_of_asyncio_are_refused_in_words():

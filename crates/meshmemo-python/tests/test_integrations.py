@@ -110,6 +110,7 @@ def test_a_change_of_limits_takes_effect_before_the_answer(mount):
     ("body", "words"),
     [
         ("", ["not JSON"]),
+        ("[" * 60_000, ["not JSON"]),
         ("[1]", ["JSON object", SETTINGS]),
         ("{}", ["JSON object", SETTINGS]),
         ('{"max": 1}', ["`max`", SETTINGS]),

@@ -7,7 +7,7 @@ import math
 import os
 import subprocess
 import sys
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from pathlib import Path
 
 import numpy
@@ -239,8 +239,34 @@ class Model(pydantic.BaseModel):
     names: list
 
 
+class Circle(pydantic.BaseModel):
+    radius: int = pydantic.Field(exclude=True)
+
+
+class Ball(Circle):
+    pass
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    names: list
+
+
+class Meters(tuple):
+    def __new__(cls, numbers, unit):
+        made = super().__new__(cls, numbers)
+        made.unit = unit
+        return made
+
+
 class Pixels(numpy.ndarray):
     pass
+
+
+def in_units(unit):
+    array = numpy.arange(2).view(Pixels)
+    array.unit = unit
+    return array
 
 
 def turned(orientation):
@@ -282,6 +308,18 @@ def test_arguments_without_a_hash_are_keyed_by_their_contents():
         [Plain(1, [3])],
         [Model(size=1, names=["a"]), Model(size=1, names=["a"])],
         [Model(size=1, names=["b"])],
+        [Model(size=1, names=[Circle(radius=1)])],
+        [Model(size=1, names=[Circle(radius=2)])],
+        [Model(size=1, names=[Ball(radius=1)])],
+        [Frozen([1]), Frozen([1])],
+        [Frozen([2])],
+        [Meters((1, 2), "m"), Meters((1, 2), "m")],
+        [Meters((1, 2), "km")],
+        [in_units("m"), in_units("m")],
+        [in_units("km")],
+        [defaultdict(int, a=1), defaultdict(int, a=1)],
+        [defaultdict(list, a=1)],
+        [numpy.asfortranarray([[1, 2], [3, 4]]).data, numpy.array([[1, 2], [3, 4]]).data],
         [io.BytesIO(b"photo"), io.BytesIO(b"photo")],
         [io.BytesIO(b"other")],
         [io.StringIO("photo")],
@@ -348,6 +386,13 @@ def test_an_argument_of_which_no_key_can_be_made_is_refused_in_words():
         pytest.raises(TypeError, match="open stream, BufferedReader"),
     ):
         cached_result(identity)(file)
+
+    class Upload:
+        async def read(self):
+            return b""
+
+    with pytest.raises(TypeError, match=r"open stream, .*Upload"):
+        cached_result(identity)(Upload())
     with io.BytesIO() as file:
         frames = [Image.new("L", (2, 2), shade) for shade in (0, 255)]
         frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
@@ -471,3 +516,30 @@ def test_tuples_of_any_depth_are_keys():
     cache.set((True, None, b"", 2**70), "numbers")
     assert cache.get((1.0, None, b"", float(2**70))) == "numbers"
     assert cache.get((1, None, "", 2**70)) is None
+
+
+def test_an_argument_is_never_an_instance():
+    class Photo:
+        pass
+
+    title = cached_result(lambda self: type(self).__name__)
+    Photo.title = title
+    photo = Photo()
+    assert photo.title() == "Photo"
+    stand_in = photo.title.cache_key()[1]
+    assert title(stand_in[1]) == "int"
+    assert title(stand_in) == "tuple"
+
+
+def test_a_frozen_dataclass_with_a_file_counts_by_what_is_in_it(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Job:
+        photo: Path
+
+    photo = tmp_path / "a.png"
+    photo.write_bytes(b"pixels")
+    cached = cached_result(identity)
+    key = cached.cache_key(Job(photo))
+    assert cached.cache_key(Job(photo)) == key
+    photo.write_bytes(b"others")
+    assert cached.cache_key(Job(photo)) != key

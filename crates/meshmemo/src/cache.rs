@@ -244,10 +244,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     ) -> InsertOutcome {
         let bytes = options.bytes.unwrap_or_else(|| (self.inner.weigher)(&key, &value));
         let namespace = self.inner.namespace_of.as_ref().map(|of| of(&key, &value));
-        let now = self.inner.clock.now();
+        self.expect_deadlines(options.ttl.or(None));
+        let clock = &self.inner.clock;
+        let now = if self.is_mortal() { clock.exact() } else { clock.now() };
         let pair = Arc::new(Pair { key, value });
         let mut departed = Departed::new();
-        self.expect_deadlines(options.ttl.or(None));
         let (outcome, refused) = self.with_entry(hash, &pair.key, |memory, found| {
             if !ticket.is_valid() {
                 return (InsertOutcome::Invalidated, None);
@@ -349,7 +350,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     }
 
     fn now_if_mortal(&self) -> Option<Duration> {
-        self.inner.is_mortal.load(Ordering::Acquire).then(|| self.inner.clock.now())
+        self.is_mortal().then(|| self.inner.clock.now())
+    }
+
+    fn is_mortal(&self) -> bool {
+        self.inner.is_mortal.load(Ordering::Acquire)
     }
 
     /// Tells the listener of each departure, and drops what has departed.

@@ -11,6 +11,12 @@ pub trait Clock: Debug + Send + Sync + 'static {
     /// Returns the time since an origin of the clock's own; it never goes back.
     fn now(&self) -> Duration;
 
+    /// Returns the same time as exactly as it can be told, for what is not to end early; a clock that is
+    /// exact has nothing to add.
+    fn exact(&self) -> Duration {
+        self.now()
+    }
+
     /// Returns the time since the Unix epoch; it may be set back by the operator.
     fn wall(&self) -> Duration;
 }

@@ -14,7 +14,7 @@ use std::hash::Hash;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, ThreadId};
 
@@ -25,6 +25,8 @@ use crate::audience::Audience;
 use crate::probe::{Candidates, Probe, with_key};
 use crate::sync::{Mutex, thread_local};
 use crate::ticket::Ticket;
+
+static LAST_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// All flights under way that may still be joined, by key.
 #[derive(Debug)]
@@ -90,7 +92,10 @@ impl<K: Hash + Eq + Clone, R> Flights<K, R> {
     /// Takes the right to publish from the flight for `key`; nobody joins it any more, and those
     /// who wait for it still get what it brings.
     pub(crate) fn invalidate(&self, hash: u64, key: &(impl Probe<K> + ?Sized)) {
-        if self.count.load(Ordering::Acquire) == 0 {
+        // Of a removal and a leader that begins at the same time, one sees the other: the leader reads what
+        // the remover has written before, or the remover sees the flight.
+        fence(Ordering::SeqCst);
+        if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
         let _dropped_unlocked = with_key(&self.table, hash, key, |table, found| {
@@ -128,18 +133,19 @@ struct FlightTable<K, R> {
 impl<K, R> FlightTable<K, R> {
     fn insert(&mut self, flight: Arc<Flight<K, R>>) {
         self.flights.insert_unique(flight.hash, flight, |flight| flight.hash);
-        self.count.store(self.flights.len(), Ordering::Release);
+        self.count.store(self.flights.len(), Ordering::Relaxed);
+        fence(Ordering::SeqCst);
     }
 
     fn detach(&mut self, flight: &Arc<Flight<K, R>>) -> Option<Arc<Flight<K, R>>> {
         let entry = self.flights.find_entry(flight.hash, |other| Arc::ptr_eq(other, flight));
         let detached = entry.ok().map(|entry| entry.remove().0);
-        self.count.store(self.flights.len(), Ordering::Release);
+        self.count.store(self.flights.len(), Ordering::Relaxed);
         detached
     }
 
     fn take(&mut self) -> HashTable<Arc<Flight<K, R>>> {
-        self.count.store(0, Ordering::Release);
+        self.count.store(0, Ordering::Relaxed);
         mem::take(&mut self.flights)
     }
 }
@@ -167,6 +173,8 @@ impl<K, R> Candidates for FlightTable<K, R> {
 pub(crate) struct Flight<K, R> {
     key: K,
     hash: u64,
+    /// No other flight of the process has it.
+    number: u64,
     ticket: Ticket,
     audience: Audience,
     /// Where the leader became it.
@@ -183,8 +191,9 @@ enum State<R> {
 impl<K, R> Flight<K, R> {
     fn new(hash: u64, key: K) -> Self {
         let state = Mutex::new(State::Flying(Slab::new()));
+        let number = LAST_NUMBER.fetch_add(1, Ordering::Relaxed);
         let (ticket, audience) = (Ticket::new(), Audience::of(0));
-        Self { key, hash, ticket, audience, thread: thread::current().id(), state }
+        Self { key, hash, number, ticket, audience, thread: thread::current().id(), state }
     }
 
     /// Ends the flight, unless it has ended.
@@ -219,6 +228,11 @@ pub(crate) struct Guard<K, R> {
 }
 
 impl<K, R> Guard<K, R> {
+    /// Returns the number of the flight.
+    pub(crate) fn number(&self) -> u64 {
+        self.flight.number
+    }
+
     /// Returns the flight's right to publish.
     pub(crate) fn ticket(&self) -> &Ticket {
         &self.flight.ticket
@@ -281,6 +295,11 @@ impl<K, R> Follower<K, R> {
     fn new(flight: Arc<Flight<K, R>>) -> Self {
         flight.audience.join();
         Self { flight, waker: None }
+    }
+
+    /// Returns the number of the flight.
+    pub(crate) fn number(&self) -> u64 {
+        self.flight.number
     }
 
     /// Returns the thread on which the flight's leader became it.

@@ -230,7 +230,7 @@ def _cached(function: Callable[..., Any], keying: _Keying, options: Options) -> 
     )
     functools.update_wrapper(cached, function)
     cached.__qualname__ = _name_of(function)
-    cached.options = options
+    cached._options = options
     cached.cache_parameters = lambda: {**vars(keying), **vars(options)}
     # What `inspect` goes by where it asks whether a function is a coroutine function.
     for name in ("__code__", "__defaults__", "__kwdefaults__"):

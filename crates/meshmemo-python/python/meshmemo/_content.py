@@ -10,30 +10,25 @@ import hashlib
 import io
 import os
 import stat
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Hashable, Mapping, Set
 from pathlib import PurePath
 from typing import Any
+
+from meshmemo._core import Marker
 
 _CHUNK_BYTES = 1 << 20
 _DEPTH_MAX = 50
 
 
-class _Kind:
-    """Begins what stands for contents, so that it is never equal to an argument."""
+_BYTES, _SEQUENCE, _DICT, _SET, _FIELDS = map(
+    Marker, ("bytes", "sequence", "dict", "set", "fields")
+)
+_STREAM, _ARRAY, _TENSOR, _IMAGE = map(Marker, ("stream", "array", "tensor", "image"))
+_FILE = Marker("file")
 
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"<{self.name}>"
-
-
-_BYTES, _SEQUENCE, _DICT, _SET, _FIELDS = map(_Kind, ("bytes", "sequence", "dict", "set", "fields"))
-_STREAM, _ARRAY, _TENSOR, _IMAGE = map(_Kind, ("stream", "array", "tensor", "image"))
-_FILE = _Kind("file")
+#: Where a model of pydantic has what it is made of.
+_OF_MODELS = ("dict", "pydantic_extra", "pydantic_private")
 
 
 def content_key(argument: object) -> Hashable:
@@ -55,25 +50,58 @@ def _content_key(argument: Any, depth: int) -> Hashable:
             f"no key can be made of an argument nested more than {_DEPTH_MAX} deep: "
             "leave it out with ignore=, or give cache_key_fn="
         )
+    if isinstance(argument, Marker):
+        return (_FIELDS, argument)
     if isinstance(argument, memoryview):
         return _of_view(argument, type(argument))
     if isinstance(argument, (bytes, bytearray)):
-        return (_BYTES, type(argument), _digest(argument))
+        return (_BYTES, *_kind_of(argument, depth), _digest(argument))
     if isinstance(argument, PurePath):
         return _of_path(argument)
     if isinstance(argument, io.IOBase):
         return _of_stream(argument)
-    if isinstance(argument, (tuple, list, deque)):
+    if isinstance(argument, (tuple, list, deque)) and not _compares_itself(argument):
         return _of_sequence(argument, depth)
     if isinstance(argument, frozenset):
         return frozenset(_content_key(item, depth + 1) for item in argument)
     if _is_of(argument, "torch") and hasattr(argument, "untyped_storage"):
         return _of_tensor(argument)
+    if _is_frozen_dataclass(argument):
+        return _of_fields(argument, depth)
+    kind: Any = type(argument)
+    if kind.__hash__ is object.__hash__ and callable(getattr(argument, "read", None)):
+        raise _no_key_of_a_stream(argument)
     try:
         hash(argument)
     except TypeError as error:
         return _of_unhashable(argument, depth, error)
     return argument  # type: ignore[no-any-return]
+
+
+def _kind_of(argument: Any, depth: int) -> tuple[Hashable, ...]:
+    """Return the class of an argument, with what an object of a subclass has besides."""
+    more = getattr(argument, "__dict__", None)
+    kind: Any = type(argument)
+    return (kind, _content_key(more, depth + 1)) if more else (kind,)
+
+
+def _compares_itself(argument: Any) -> bool:
+    """Return whether a sequence of a subclass says itself what it is equal to, and has a hash."""
+    kind: Any = type(argument)
+    base: Any = next(it for it in (tuple, list, deque) if issubclass(kind, it))
+    return kind.__eq__ is not base.__eq__ and kind.__hash__ not in (None, base.__hash__)
+
+
+def _is_frozen_dataclass(argument: Any) -> bool:
+    """Return whether the hash of an argument is made of its fields: they may be files."""
+    made = getattr(type(argument), "__dataclass_params__", None)
+    return made is not None and made.eq and made.frozen
+
+
+def _of_fields(argument: Any, depth: int) -> Hashable:
+    kind: Any = type(argument)
+    names = (it.name for it in dataclasses.fields(kind))
+    return (_FIELDS, kind, *(_content_key(getattr(argument, it), depth + 1) for it in names))
 
 
 def _of_unhashable(argument: Any, depth: int, error: TypeError) -> Hashable:
@@ -82,24 +110,29 @@ def _of_unhashable(argument: Any, depth: int, error: TypeError) -> Hashable:
         pairs = [
             (_content_key(k, depth + 1), _content_key(v, depth + 1)) for k, v in argument.items()
         ]
+        if isinstance(argument, defaultdict):
+            pairs.append((_DICT, _content_key(argument.default_factory, depth + 1)))
         has_order = isinstance(argument, OrderedDict)
         return (_DICT, kind, tuple(pairs) if has_order else frozenset(pairs))
     if isinstance(argument, Set):
         return (_SET, kind, frozenset(_content_key(item, depth + 1) for item in argument))
     if dataclasses.is_dataclass(kind):
-        names = [it.name for it in dataclasses.fields(kind)]
-        values = (_content_key(getattr(argument, name), depth + 1) for name in names)
-        return (_FIELDS, kind, *values)
-    if callable(dump := getattr(kind, "model_dump", None)):
-        return (_FIELDS, kind, _content_key(dump(argument), depth + 1))
-    return _of_data(argument, error)
+        return _of_fields(argument, depth)
+    if hasattr(kind, "__pydantic_fields__"):
+        parts = (getattr(argument, f"__{it}__", None) for it in _OF_MODELS)
+        return (_FIELDS, kind, *(_content_key(it, depth + 1) for it in parts))
+    return _of_data(argument, depth, error)
 
 
 def _of_stream(stream: Any) -> Hashable:
     """A stream in memory counts by what is in it; what reads from elsewhere has no contents yet."""
     if isinstance(stream, (io.BytesIO, io.StringIO)):
         return (_STREAM, type(stream), stream.tell(), _digest_of_text(stream.getvalue()))
-    raise TypeError(
+    raise _no_key_of_a_stream(stream)
+
+
+def _no_key_of_a_stream(stream: object) -> TypeError:
+    return TypeError(
         f"no key can be made of an open stream, {type(stream).__qualname__}: give its contents "
         "(`.read()`) or its Path, leave it out with ignore=, or give cache_key_fn="
     )
@@ -109,8 +142,7 @@ def _of_sequence(argument: Any, depth: int) -> Hashable:
     items = (_content_key(item, depth + 1) for item in argument)
     if type(argument) is tuple:
         return tuple(items)
-    kind: Any = type(argument)
-    return (_SEQUENCE, kind, *items)
+    return (_SEQUENCE, *_kind_of(argument, depth), *items)
 
 
 def _of_path(path: PurePath) -> Hashable:
@@ -132,10 +164,11 @@ def _of_tensor(tensor: Any) -> Hashable:
     import torch  # type: ignore[import-not-found, unused-ignore]
 
     numbers = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
-    return (_TENSOR, str(tensor.dtype), tuple(tensor.shape), _digest(memoryview(numbers)))
+    told = (str(tensor.dtype), tuple(tensor.shape), str(tensor.device), tensor.requires_grad)
+    return (_TENSOR, type(tensor), *told, _digest(memoryview(numbers)))
 
 
-def _of_data(argument: Any, error: TypeError) -> Hashable:
+def _of_data(argument: Any, depth: int, error: TypeError) -> Hashable:
     if _is_of(argument, "PIL"):
         if getattr(argument, "n_frames", 1) > 1:
             raise TypeError(
@@ -144,10 +177,12 @@ def _of_data(argument: Any, error: TypeError) -> Hashable:
             )
         palette = argument.palette and (argument.palette.mode, bytes(argument.palette.palette))
         extras = (palette, repr(argument.info.get("transparency")))
-        exif = _digest(argument.getexif().tobytes())
-        return (_IMAGE, argument.mode, argument.size, _digest(argument.tobytes()), exif, *extras)
+        told = (argument.getexif().tobytes(), argument.info.get("icc_profile") or b"")
+        pixels = _digest(argument.tobytes())
+        kind: Any = type(argument)
+        return (_IMAGE, kind, argument.mode, argument.size, pixels, *map(_digest, told), *extras)
     if hasattr(argument, "dtype") and hasattr(argument, "tobytes"):
-        return _of_array(argument)
+        return _of_array(argument, depth)
     try:
         view = memoryview(argument)
     except TypeError:
@@ -162,18 +197,18 @@ def _of_view(view: memoryview, kind: Any) -> Hashable:
     return (_BYTES, kind, view.format, view.shape, _digest(view))
 
 
-def _of_array(array: Any) -> Hashable:
+def _of_array(array: Any, depth: int) -> Hashable:
     if array.dtype.hasobject or hasattr(array, "mask"):
         raise TypeError(
             f"no key can be made of an array of objects or with a mask ({type(array).__qualname__} "
             f"of {array.dtype}): leave it out with ignore=, or give cache_key_fn="
         )
-    shape = tuple(array.shape)
-    return (_ARRAY, type(array), str(array.dtype), shape, _digest(array.tobytes()))
+    told = (str(array.dtype), tuple(array.shape), _digest(array.tobytes()))
+    return (_ARRAY, *_kind_of(array, depth), *told)
 
 
 def _digest(data: bytes | bytearray | memoryview) -> bytes:
-    if isinstance(data, memoryview) and not data.contiguous:
+    if isinstance(data, memoryview) and not data.c_contiguous:
         data = data.tobytes()
     return hashlib.blake2b(data, digest_size=32).digest()
 
@@ -183,4 +218,4 @@ def _digest_of_text(data: str | bytes) -> bytes:
 
 
 def _is_of(argument: object, package: str) -> bool:
-    return type(argument).__module__.partition(".")[0] == package
+    return any(it.__module__.partition(".")[0] == package for it in type(argument).__mro__)

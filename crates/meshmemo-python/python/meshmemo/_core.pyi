@@ -78,8 +78,8 @@ class LRUCache(Generic[K, V]):
     def pop(self, key: K, default: D) -> V | D:
         """Remove an entry and return its value, or the default; without one raise ``KeyError``."""
 
-    def clear(self) -> None:
-        """Remove every entry; counters stay."""
+    def clear(self) -> int:
+        """Remove every entry, and return how many there were; counters stay."""
 
     def keys(self) -> list[K]:
         """List the keys, the least recently used first."""
@@ -151,6 +151,11 @@ def reset_cache() -> None:
 def measure(value: object, /) -> int:
     """Return how many bytes a value takes, as ``LRUCache.set`` measures it."""
 
+def shown(key: object, /) -> str | int | float | None: ...
+
+class Marker:
+    def __new__(cls, name: str, /) -> Marker: ...
+
 class Parameters:
     def __new__(
         cls,
@@ -168,7 +173,7 @@ class Parameters:
 
 class Function:
     function: Callable[..., Any]
-    options: Options
+    _options: Options
     cache_parameters: Callable[[], dict[str, Any]]
     __qualname__: str
     def __new__(
@@ -191,6 +196,7 @@ class Function:
     def cache_info(self) -> CacheInfo: ...
 
 class Lead:
+    flight: int
     def keep(
         self,
         value: Any,
@@ -204,6 +210,7 @@ class Lead:
     def hand_over(self) -> None: ...
 
 class Follow:
+    flight: int
     is_led_by_this_thread: bool
     def notify(self, callback: Callable[[], None]) -> bool: ...
     def settle(self) -> tuple[Any, Any] | None: ...

@@ -7,83 +7,19 @@ runs and waits: threads on a lock, coroutines on a future of their own event loo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 import inspect
 import io
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, NoReturn, cast
 
-from meshmemo._core import Follow, Function, Lead, LRUCache
+from meshmemo._core import Follow, Function, Lead
+from meshmemo._rings import Leader, Waiting
 
 _Arguments = tuple[tuple[Any, ...], "dict[str, Any] | None"]
 _Failure = tuple[BaseException, "TracebackType | None"]
-
-
-class _Leader:
-    """A call that makes a value, and what the code that works for it waits for now."""
-
-    __slots__ = ("is_async", "is_running", "thread", "waits")
-
-    def __init__(self, *, is_async: bool) -> None:
-        self.is_async = is_async
-        self.is_running = True
-        self.thread = threading.get_ident()
-        self.waits: list[_Flight] = []
-
-
-#: The cache and the key of a value that is being made.
-_Flight = tuple[LRUCache[Any, Any], Hashable]
-
-#: The leaders whose work the running code is part of, tasks that it has started included.
-_led_here: ContextVar[frozenset[_Leader]] = ContextVar("meshmemo_led_here", default=frozenset())
-
-#: Who makes the value of a flight now.
-_leaders: dict[_Flight, _Leader] = {}
-
-
-class _Waiting:
-    """A wait for a flight; what it holds up can be seen by others before they wait."""
-
-    __slots__ = ("_flight", "_held_up")
-
-    def __init__(self, function: Function, key: Hashable, *, is_async: bool) -> None:
-        self._flight = (function.cache, key)
-        self._held_up = {it for it in _led_here.get() if it.is_running}
-        # One thread runs one thing at a time; only coroutines of one loop take turns.
-        here = threading.get_ident()
-        others = (it for it in tuple(_leaders.values()) if it.thread == here)
-        self._held_up.update(it for it in others if not (it.is_async and is_async))
-
-    def __enter__(self) -> bool:
-        """Return whether the wait would never end: the flight waits for what it would hold up.
-
-        Of several waits that close a ring at the same time each is noted before any is looked at,
-        so that one of them at least sees the ring.
-        """
-        for leader in self._held_up:
-            leader.waits.append(self._flight)
-        return self._closes_a_ring()
-
-    def __exit__(self, *_: object) -> None:
-        for leader in self._held_up:
-            leader.waits.remove(self._flight)
-
-    def _closes_a_ring(self) -> bool:
-        seen: set[_Leader] = set()
-        flights = [self._flight]
-        while flights:
-            leader = _leaders.get(flights.pop())
-            if leader is None or leader in seen:
-                continue
-            if leader in self._held_up:
-                return True
-            seen.add(leader)
-            flights.extend(tuple(leader.waits))
-        return False
 
 
 def run(
@@ -97,8 +33,8 @@ def run(
             if isinstance(turn, tuple):
                 return turn[0]
             if isinstance(turn, Lead):
-                return _lead(function, turn, key, (args, kwargs))
-            with _Waiting(function, key, is_async=False) as closes_a_ring:
+                return _lead(function, turn, (args, kwargs))
+            with Waiting(turn.flight, is_async=False) as closes_a_ring:
                 # What this thread leads goes on only when this call has returned.
                 is_endless = closes_a_ring or turn.is_led_by_this_thread
                 if not is_endless:
@@ -106,11 +42,11 @@ def run(
             if is_endless:
                 turn.bypass()
                 return function.function(*args, **(kwargs or {}))
-            settled = turn.settle()
+            settled = _settle(turn)
         finally:
             _end(turn)
         if settled is not None:
-            return _unpack(settled)
+            return settled[0]
 
 
 async def run_async(
@@ -128,21 +64,21 @@ async def run_async(
             if isinstance(turn, tuple):
                 return turn[0]
             if isinstance(turn, Lead):
-                return await _lead_async(function, turn, key, (args, kwargs))
-            with _Waiting(function, key, is_async=True) as closes_a_ring:
+                return await _lead_async(function, turn, (args, kwargs))
+            with Waiting(turn.flight, is_async=True) as closes_a_ring:
                 if not closes_a_ring:
                     await _wait_async(turn)
             if closes_a_ring:
                 turn.bypass()
                 return await function.function(*args, **(kwargs or {}))
-            settled = turn.settle()
+            settled = _settle(turn)
         finally:
             _end(turn)
         if settled is not None:
-            return _unpack(settled)
+            return settled[0]
 
 
-def _end(turn: object) -> None:
+def _end(turn: Lead | Follow | tuple[Any] | None) -> None:
     """Hand over what has not ended, whatever came between (Ctrl-C, a stack that is too deep).
 
     An exception that is kept somewhere would keep the flight in the air.
@@ -161,15 +97,15 @@ def _check_loop() -> None:
         ) from None
 
 
-def _lead(function: Function, lead: Lead, key: Hashable, arguments: _Arguments) -> Any:
-    with _Leading(function, lead, key, is_async=False):
+def _lead(function: Function, lead: Lead, arguments: _Arguments) -> Any:
+    with _Leading(lead, is_async=False):
         value = function.function(*arguments[0], **(arguments[1] or {}))
         _land(function, lead, value)
         return value
 
 
-async def _lead_async(function: Function, lead: Lead, key: Hashable, arguments: _Arguments) -> Any:
-    with _Leading(function, lead, key, is_async=True):
+async def _lead_async(function: Function, lead: Lead, arguments: _Arguments) -> Any:
+    with _Leading(lead, is_async=True):
         value = await function.function(*arguments[0], **(arguments[1] or {}))
         _land(function, lead, value)
         return value
@@ -179,17 +115,14 @@ class _Leading:
     """Ends the flight whatever happens: an error goes to all who wait, and what cancels only this
     call (a cancelled task, Ctrl-C) hands over to one of them."""
 
-    __slots__ = ("flight", "lead", "leader", "token")
+    __slots__ = ("lead", "leader")
 
-    def __init__(self, function: Function, lead: Lead, key: Hashable, *, is_async: bool) -> None:
+    def __init__(self, lead: Lead, *, is_async: bool) -> None:
         self.lead = lead
-        self.flight = (function.cache, key)
-        self.leader = _Leader(is_async=is_async)
+        self.leader = Leader(lead.flight, is_async=is_async)
 
     def __enter__(self) -> None:
-        _leaders[self.flight] = self.leader
-        running = {it for it in _led_here.get() if it.is_running}
-        self.token = _led_here.set(frozenset((*running, self.leader)))
+        self.leader.begin()
 
     def __exit__(
         self,
@@ -201,13 +134,7 @@ class _Leading:
             self.lead.fail((error, traceback))
         else:
             self.lead.hand_over()
-        self.leader.is_running = False
-        # After a removal another call may lead for the same key already.
-        if _leaders.get(self.flight) is self.leader:
-            _leaders.pop(self.flight, None)
-        # A coroutine may be closed from elsewhere, as when its loop is gone.
-        with contextlib.suppress(ValueError):
-            _led_here.reset(self.token)
+        self.leader.end()
 
 
 def _land(function: Function, lead: Lead, value: Any) -> None:
@@ -217,7 +144,7 @@ def _land(function: Function, lead: Lead, value: Any) -> None:
             f"{function.__qualname__} returned {value!r}, which can be used only once: "
             "return what it yields (a list), or make the function `async def`"
         )
-    options = function.options
+    options = function._options
     is_kept = (options.cache_none or value is not None) and (
         options.condition is None or options.condition(value)
     )
@@ -267,11 +194,20 @@ def _on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> Callable[[
     return schedule
 
 
-def _unpack(settled: tuple[Any, _Failure | None]) -> Any:
+def _settle(turn: Follow) -> tuple[Any] | None:
+    """Return what the flight brought, or raise its error; ``None`` if its leader handed over."""
+    settled = turn.settle()
+    if settled is None:
+        return None
     value, failure = settled
-    if failure is not None:
+    if failure is None:
+        return (value,)
+    # What is raised refers to this frame.
+    del settled, value
+    try:
         _raise_for_waiter(*failure)
-    return value
+    finally:
+        del failure
 
 
 def _raise_for_waiter(error: BaseException, traceback: TracebackType | None) -> NoReturn:

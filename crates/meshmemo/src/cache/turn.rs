@@ -44,7 +44,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
                 Some(value) => Turn::Hit(value),
                 None => {
                     self.locked(|memory, _| memory.stats.misses += 1);
-                    let started_at = self.inner.clock.now();
+                    let started_at = self.inner.clock.exact();
                     Turn::Lead(Lead { cache: self.clone(), key: key.clone(), guard, started_at })
                 }
             },
@@ -68,9 +68,14 @@ pub struct Lead<K: Hash + Eq + Clone, V: Clone> {
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Lead<K, V> {
+    /// Returns a number that no other flight has.
+    pub fn flight(&self) -> u64 {
+        self.guard.number()
+    }
+
     /// Returns how long ago this began.
     pub fn elapsed(&self) -> Duration {
-        self.cache.inner.clock.now().saturating_sub(self.started_at)
+        self.cache.inner.clock.exact().saturating_sub(self.started_at)
     }
 
     /// Publishes the value and gives it to all who wait; they get it also if the cache refuses it.
@@ -110,6 +115,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Follow<K, V> {
     /// would never end.
     pub fn is_led_by_this_stack(&self) -> bool {
         self.follower.is_led_by_this_stack()
+    }
+
+    /// Returns the number of the flight that is waited for.
+    pub fn flight(&self) -> u64 {
+        self.follower.number()
     }
 
     /// Returns the thread on which the caller that is waited for began.

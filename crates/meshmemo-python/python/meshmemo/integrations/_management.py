@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
 
-from meshmemo._core import LRUCache, get_cache
+from meshmemo._core import LRUCache, get_cache, shown
 
 #: Where the routes are unless told otherwise, as on a server.
 PREFIX = "/api/cache"
@@ -83,7 +83,7 @@ class Management:
         """Answer ``POST config``: any of the settings, all of them or none take effect."""
         try:
             found = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return problem(400, f"the body is not JSON: {error}")
         if not isinstance(found, dict) or not found:
             return problem(400, f"the body must be a JSON object with any of {_NAMES}")
@@ -103,9 +103,8 @@ class Management:
     def clear(self) -> Answer:
         """Answer ``POST clear``."""
         cache = self._cache
-        before = cache.get_stats()
-        cache.clear()
-        items, mb = before["current_items"], before["current_memory_mb"]
+        mb = cache.get_stats()["current_memory_mb"]
+        items = cache.clear()
         message = f"removed {items} entries ({mb:.1f} MB)"
         return _success(message=message, removed=items, bytes=round(mb * 1024 * 1024))
 
@@ -124,9 +123,9 @@ class Management:
             return problem(400, f"`cursor` is {query['cursor']!r}, but must be a `next_cursor`")
         wanted = query.get("q", "")
         entries = [
-            {**entry, "key": shown}
+            {**entry, "key": text}
             for entry in reversed(self._cache.get_entries_summary())
-            if wanted in (shown := _shown(entry["key"]))
+            if wanted in (text := str(entry["key"]))
         ]
         end = start + limit
         document = {
@@ -142,7 +141,7 @@ class Management:
         if key is None:
             return problem(400, "the query has no `key`")
         cache = self._cache
-        removed = [it for it in cache if _shown(it) == key and cache.delete(it)]
+        removed = [it for it in cache if str(shown(it)) == key and cache.delete(it)]
         if not removed:
             return problem(404, f"there is no entry with the key {key!r}")
         return _success(message=f"removed {len(removed)} entries", removed=len(removed))
@@ -162,16 +161,6 @@ def _success(**fields: Any) -> Answer:
 def _finite(numbers: dict[str, Any]) -> dict[str, Any]:
     """Return the same as JSON can say it: a limit that is none is ``null``."""
     return {name: None if it == math.inf else it for name, it in numbers.items()}
-
-
-def _shown(key: object) -> str:
-    """Return a key as text: keys may be any objects."""
-    if isinstance(key, str):
-        return key
-    try:
-        return repr(key)
-    except Exception:
-        return object.__repr__(key)
 
 
 def _whole(text: str, least: int, most: int | None) -> int | None:

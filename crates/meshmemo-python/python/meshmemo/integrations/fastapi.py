@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
 from fastapi.requests import Request
 from fastapi.responses import Response
 
@@ -92,7 +93,11 @@ def management(
             body += chunk
             if len(body) > BODY_MAX_BYTES:
                 return _response(problem(413, f"the body is longer than {BODY_MAX_BYTES} bytes"))
-        return _response(refusal(request) or managed.update_config(body))
+        refused = refusal(request)
+        if refused is not None:
+            return _response(refused)
+        # What leaves for smaller limits may take its time.
+        return _response(await run_in_threadpool(managed.update_config, body))
 
     @routes.post("/clear")
     def clear(request: Request) -> Response:
