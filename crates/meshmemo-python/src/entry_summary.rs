@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use meshmemo::EntryInfo;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyDict, PyFloat, PyInt, PyString};
 
-use crate::key::{Key, is_plain_scalar};
+use crate::key::Key;
 use crate::limits::to_mb;
 use crate::lru_cache::Value;
 
@@ -32,8 +32,12 @@ pub(crate) fn summary<'py>(
 /// Returns a key as JSON can say it: text, a number or nothing as it is, all else as its `repr()`.
 #[pyfunction]
 pub(crate) fn shown<'py>(key: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
-    let is_said = is_plain_scalar(key) && !key.is_instance_of::<PyBytes>()
-        || key.is_instance_of::<PyString>();
+    let is_said = match () {
+        () if key.is_instance_of::<PyString>() => true,
+        () if key.is_instance_of::<PyFloat>() => key.extract().is_ok_and(f64::is_finite),
+        () if key.is_instance_of::<PyInt>() => key.extract::<i64>().is_ok(),
+        () => key.is_none(),
+    };
     if is_said {
         return key.clone();
     }

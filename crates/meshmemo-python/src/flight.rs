@@ -12,10 +12,11 @@ use std::thread;
 use meshmemo::Landed;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::function::Function;
-use crate::key::Key;
+use crate::key::{self, Key};
 use crate::limits;
 use crate::lru_cache::{LRUCache, Value};
 use crate::size::measure;
@@ -200,7 +201,12 @@ struct Callback(Py<PyAny>);
 impl Wake for Callback {
     fn wake(self: Arc<Self>) {
         Python::attach(|py| {
-            if let Err(error) = self.0.call0(py) {
+            let Err(error) = self.0.call0(py) else { return };
+            key::tell(py, &error);
+            // Near the end of a stack, or interrupted: on a thread of its own it is neither.
+            let start = py.import("_thread").and_then(|it| it.getattr("start_new_thread"));
+            let started = start.and_then(|it| it.call1((&self.0, PyTuple::empty(py))));
+            if let Err(error) = started {
                 error.write_unraisable(py, Some(self.0.bind(py)));
             }
         });

@@ -46,7 +46,7 @@ impl PartialEq for Key {
 }
 
 /// Tells of an error that can not be passed on; Ctrl-C comes once more where it can.
-fn tell(py: Python<'_>, error: &PyErr) {
+pub(crate) fn tell(py: Python<'_>, error: &PyErr) {
     error.clone_ref(py).write_unraisable(py, None);
     if error.is_instance_of::<PyKeyboardInterrupt>(py) {
         let interrupted = py.import("_thread").and_then(|it| it.call_method0("interrupt_main"));

@@ -74,8 +74,13 @@ impl LRUCache {
     ) -> PyResult<()> {
         let limits = limits::of_new(&max_size, &max_memory_mb, &default_ttl_seconds)?;
         let on_evict = limits::callable("on_evict", on_evict)?;
-        if let Some(listener) = &self.listener {
-            listener.set(on_evict);
+        match &self.listener {
+            Some(listener) => listener.set(on_evict),
+            None if on_evict.is_some() => {
+                let message = "on_evict must be given when the cache is made";
+                return Err(PyTypeError::new_err(message));
+            }
+            None => {}
         }
         self.cache.reconfigure(limits);
         Ok(())

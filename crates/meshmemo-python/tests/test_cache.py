@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 import signal
 import time
 import warnings
@@ -392,12 +393,14 @@ def test_summaries_can_be_sent_as_json_and_do_not_change_from_look_to_look():
             raise RuntimeError("no words")
 
     cache = LRUCache()
-    for key in ("text", 1, 1.5, None, b"bytes", ("a", 1), Silent()):
+    for key in ("text", 1, 1.5, None, b"bytes", ("a", 1), Silent(), math.nan, 10**5000):
         cache.set(key, 1)
-    told = json.loads(json.dumps([it["key"] for it in cache.get_entries_summary()]))
+    shown = [it["key"] for it in cache.get_entries_summary()]
+    told = json.loads(json.dumps(shown, allow_nan=False))
     assert told[:4] == ["text", 1, 1.5, None]
     assert told[4:6] == ["b'bytes'", "('a', 1)"]
     assert "Silent" in told[6]
+    assert told[7] == "nan"
     times = {cache.get_entries_summary()[0]["timestamp"] for _ in range(1000)}
     assert max(times) - min(times) < 0.001
 

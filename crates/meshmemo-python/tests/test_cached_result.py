@@ -334,3 +334,5 @@ def test_a_subclass_may_take_other_arguments():
         Named("models", max_size=-1)
     with pytest.raises(TypeError, match="argument 'size'"):
         LRUCache(size=5)
+    with pytest.raises(TypeError, match="on_evict must be given when the cache is made"):
+        LRUCache().__init__(on_evict=print)

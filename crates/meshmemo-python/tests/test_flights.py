@@ -477,6 +477,53 @@ def test_a_cache_that_keeps_an_error_of_its_own_function_is_collected():
     assert gone() is None
 
 
+def test_waiters_in_loops_are_woken_by_a_leader_at_the_end_of_its_stack():
+    program = """
+import asyncio, sys, threading
+from meshmemo import cached_result
+led, go = threading.Event(), threading.Event()
+
+@cached_result
+async def call(x):
+    led.set()
+    while not go.is_set():
+        pass
+    return "first"
+
+async def deep(n):
+    return await (deep(n - 1) if n else call(1))
+
+def lead(depth):
+    try:
+        asyncio.run(deep(depth))
+    except RecursionError:
+        pass
+
+async def follow():
+    task = asyncio.ensure_future(call(1))
+    await asyncio.sleep(0)
+    go.set()
+    return await task
+
+for depth in range(100, 150):
+    led.clear(), go.clear(), call.cache_clear()
+    leader = threading.Thread(target=lead, args=(depth,))
+    sys.setrecursionlimit(150)
+    leader.start()
+    while leader.is_alive() and not led.wait(0.01):
+        pass
+    if not led.is_set():
+        go.set()
+    assert asyncio.run(asyncio.wait_for(follow(), 20)) == "first", depth
+    leader.join()
+    sys.setrecursionlimit(1000)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=100
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+
+
 def test_coroutines_without_a_loop_of_asyncio_are_refused_in_words():
     @cached_result
     async def later(x):

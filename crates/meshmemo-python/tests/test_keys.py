@@ -4,9 +4,11 @@ import dataclasses
 import functools
 import io
 import math
+import mmap
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter, OrderedDict, defaultdict, deque
 from pathlib import Path
 
@@ -290,7 +292,7 @@ def test_arguments_without_a_hash_are_keyed_by_their_contents():
         [{"a": [1], "b": 2}, {"b": 2, "a": [1]}],
         [{"a": [1], "b": 3}],
         [{1, 2}, {2, 1}],
-        [frozenset({1, 2})],
+        [frozenset({1, 2}), frozenset({2, 1})],
         [bytearray(b"x"), bytearray(b"x")],
         [memoryview(b"x"), memoryview(b"x")],
         [memoryview(b"xxxx"), memoryview(b"xxxx")],
@@ -516,6 +518,34 @@ def test_tuples_of_any_depth_are_keys():
     cache.set((True, None, b"", 2**70), "numbers")
     assert cache.get((1.0, None, b"", float(2**70))) == "numbers"
     assert cache.get((1, None, "", 2**70)) is None
+
+
+def test_files_of_equal_contents_are_still_several(tmp_path):
+    one, other = tmp_path / "a.png", tmp_path / "b.png"
+    for path in (one, other):
+        path.write_bytes(b"pixels")
+    cached = cached_result(identity)
+    arguments = [{one}, {one, other}, frozenset({one}), frozenset({one, other})]
+    arguments += [{one: 1, other: 2}, {one: 2, other: 1}, {one: 1}]
+    assert len({cached.cache_key(it) for it in arguments}) == len(arguments)
+    keys = [cached.cache_key(it) for it in ({one}, {one: 1})]
+    one.write_bytes(b"others")
+    assert [cached.cache_key(it) for it in ({one}, {one: 1})] != keys
+
+
+def test_what_can_change_is_looked_into_whatever_its_hash(tmp_path):
+    cached = cached_result(identity)
+    (tmp_path / "a").write_bytes(b"pixels")
+    with open(tmp_path / "a", "r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+        key = cached.cache_key(mapped)
+        assert cached.cache_key(mapped) == key
+        mapped[0:1] = b"P"
+        assert cached.cache_key(mapped) != key
+    with tempfile.NamedTemporaryFile() as file, pytest.raises(TypeError, match="an open stream"):
+        cached(file)
+    Image.new("P", (4, 4), 3).save(tmp_path / "a.bmp")
+    with Image.open(tmp_path / "a.bmp") as image:
+        assert cached.cache_key(image) == cached.cache_key(image)
 
 
 def test_an_argument_is_never_an_instance():

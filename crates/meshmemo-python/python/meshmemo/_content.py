@@ -10,8 +10,9 @@ import hashlib
 import io
 import os
 import stat
-from collections import OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Hashable, Mapping, Set
+from mmap import mmap
 from pathlib import PurePath
 from typing import Any
 
@@ -63,12 +64,14 @@ def _content_key(argument: Any, depth: int) -> Hashable:
     if isinstance(argument, (tuple, list, deque)) and not _compares_itself(argument):
         return _of_sequence(argument, depth)
     if isinstance(argument, frozenset):
-        return frozenset(_content_key(item, depth + 1) for item in argument)
+        return _of_set(argument, depth)
     if _is_of(argument, "torch") and hasattr(argument, "untyped_storage"):
         return _of_tensor(argument)
     if _is_frozen_dataclass(argument):
         return _of_fields(argument, depth)
     kind: Any = type(argument)
+    if isinstance(argument, mmap):
+        return _of_view(memoryview(argument), kind)
     if kind.__hash__ is object.__hash__ and callable(getattr(argument, "read", None)):
         raise _no_key_of_a_stream(argument)
     try:
@@ -101,27 +104,35 @@ def _is_frozen_dataclass(argument: Any) -> bool:
 def _of_fields(argument: Any, depth: int) -> Hashable:
     kind: Any = type(argument)
     names = (it.name for it in dataclasses.fields(kind))
-    return (_FIELDS, kind, *(_content_key(getattr(argument, it), depth + 1) for it in names))
+    values = (getattr(argument, name, _FIELDS) for name in names)
+    return (_FIELDS, kind, *(_content_key(value, depth + 1) for value in values))
 
 
 def _of_unhashable(argument: Any, depth: int, error: TypeError) -> Hashable:
     kind: Any = type(argument)
     if isinstance(argument, Mapping):
-        pairs = [
-            (_content_key(k, depth + 1), _content_key(v, depth + 1)) for k, v in argument.items()
+        pairs: list[Any] = [
+            (k, _content_key(k, depth + 1), _content_key(v, depth + 1)) for k, v in argument.items()
         ]
         if isinstance(argument, defaultdict):
             pairs.append((_DICT, _content_key(argument.default_factory, depth + 1)))
         has_order = isinstance(argument, OrderedDict)
         return (_DICT, kind, tuple(pairs) if has_order else frozenset(pairs))
     if isinstance(argument, Set):
-        return (_SET, kind, frozenset(_content_key(item, depth + 1) for item in argument))
+        return _of_set(argument, depth)
     if dataclasses.is_dataclass(kind):
         return _of_fields(argument, depth)
     if hasattr(kind, "__pydantic_fields__"):
         parts = (getattr(argument, f"__{it}__", None) for it in _OF_MODELS)
         return (_FIELDS, kind, *(_content_key(it, depth + 1) for it in parts))
     return _of_data(argument, depth, error)
+
+
+def _of_set(argument: Any, depth: int) -> Hashable:
+    """Several members may have equal contents, as files of several names."""
+    kind: Any = type(argument)
+    members = Counter(_content_key(item, depth + 1) for item in argument)
+    return (_SET, kind, frozenset(members.items()))
 
 
 def _of_stream(stream: Any) -> Hashable:
@@ -156,7 +167,7 @@ def _of_path(path: PurePath) -> Hashable:
                 digest.update(chunk)
     except (OSError, ValueError):
         return path
-    return (_FILE, path.suffix, digest.digest())
+    return (_FILE, path.suffix, digest.hexdigest())
 
 
 def _of_tensor(tensor: Any) -> Hashable:
@@ -170,6 +181,7 @@ def _of_tensor(tensor: Any) -> Hashable:
 
 def _of_data(argument: Any, depth: int, error: TypeError) -> Hashable:
     if _is_of(argument, "PIL"):
+        argument.load()
         if getattr(argument, "n_frames", 1) > 1:
             raise TypeError(
                 "no key can be made of an image of several frames: give one of them (`.copy()`), "
@@ -207,13 +219,13 @@ def _of_array(array: Any, depth: int) -> Hashable:
     return (_ARRAY, *_kind_of(array, depth), *told)
 
 
-def _digest(data: bytes | bytearray | memoryview) -> bytes:
+def _digest(data: bytes | bytearray | memoryview) -> str:
     if isinstance(data, memoryview) and not data.c_contiguous:
         data = data.tobytes()
-    return hashlib.blake2b(data, digest_size=32).digest()
+    return hashlib.blake2b(data, digest_size=32).hexdigest()
 
 
-def _digest_of_text(data: str | bytes) -> bytes:
+def _digest_of_text(data: str | bytes) -> str:
     return _digest(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data)
 
 

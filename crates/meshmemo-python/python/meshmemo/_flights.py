@@ -232,9 +232,10 @@ def _twin(error: BaseException) -> BaseException:
         return error
     try:
         twin = copy.copy(error)
+        is_same = type(twin) is type(error) and str(twin) == str(error)
     except Exception:
         return error
-    if type(twin) is not type(error) or str(twin) != str(error):
+    if not is_same:
         return error
     if notes := getattr(error, "__notes__", None):
         cast("Any", twin).__notes__ = list(notes)
