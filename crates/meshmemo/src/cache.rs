@@ -146,7 +146,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     pub fn insert_with(&self, key: K, value: V, options: EntryOptions) -> InsertOutcome {
         let hash = self.hash(&key);
         self.inner.flights.invalidate(hash, &key);
-        self.publish(hash, key, value, options, &Ticket::new())
+        self.publish(hash, key, value, options, None)
     }
 
     /// Removes the entry of `key`, and returns its value.
@@ -233,14 +233,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         pair.map(|pair| pair.value.clone())
     }
 
-    /// Inserts unless `ticket` was invalidated, which is decided under the lock.
+    /// Inserts unless `ticket`, if there is one, was invalidated, which is decided under the lock.
     pub(crate) fn publish(
         &self,
         hash: u64,
         key: K,
         value: V,
         options: EntryOptions,
-        ticket: &Ticket,
+        ticket: Option<&Ticket>,
     ) -> InsertOutcome {
         let bytes = options.bytes.unwrap_or_else(|| (self.inner.weigher)(&key, &value));
         let namespace = self.inner.namespace_of.as_ref().map(|of| of(&key, &value));
@@ -250,7 +250,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         let pair = Arc::new(Pair { key, value });
         let mut departed = Departed::new();
         let (outcome, refused) = self.with_entry(hash, &pair.key, |memory, found| {
-            if !ticket.is_valid() {
+            if ticket.is_some_and(|ticket| !ticket.is_valid()) {
                 return (InsertOutcome::Invalidated, None);
             }
             let is_replacement = found.is_some();

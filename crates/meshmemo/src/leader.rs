@@ -222,7 +222,8 @@ impl ResultCache {
         };
         let memory = &self.inner.memory;
         self.inner.digests.lock().add(&namespace.into(), digest, key);
-        let outcome = memory.publish(memory.hash(&key), key, Arc::clone(entry), options, ticket);
+        let outcome =
+            memory.publish(memory.hash(&key), key, Arc::clone(entry), options, Some(ticket));
         if !outcome.is_stored() {
             self.inner.digests.lock().remove(namespace, &digest, &key);
         }

@@ -82,7 +82,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Lead<K, V> {
     pub fn keep(self, value: V, options: EntryOptions) -> InsertOutcome {
         let Self { cache, key, guard, .. } = self;
         let hash = cache.hash(&key);
-        let outcome = cache.publish(hash, key, value.clone(), options, guard.ticket());
+        let outcome = cache.publish(hash, key, value.clone(), options, Some(guard.ticket()));
         guard.land(Ok(value));
         outcome
     }
