@@ -11,14 +11,7 @@ import weakref
 import numpy
 import pytest
 
-from meshmemo import LRUCache, cached_result, cached_result_sync, get_cache, reset_cache
-
-
-@pytest.fixture(autouse=True)
-def _no_process_wide_cache():
-    reset_cache()
-    yield
-    reset_cache()
+from meshmemo import LRUCache, cached_result, cached_result_sync, get_cache
 
 
 @cached_result

@@ -6,17 +6,8 @@ from types import ModuleType
 
 import pytest
 
-from meshmemo import reset_cache
-
 HERE = Path(__file__).parent
 SERVICE = HERE / "drop_in/service.py"
-
-
-@pytest.fixture(autouse=True)
-def _no_process_wide_cache():
-    reset_cache()
-    yield
-    reset_cache()
 
 
 def run(source: str) -> list[object]:

@@ -13,16 +13,9 @@ from fastapi.testclient import TestClient
 
 import meshmemo.integrations.fastapi
 import meshmemo.integrations.flask
-from meshmemo import LRUCache, get_cache, reset_cache
+from meshmemo import LRUCache, get_cache
 
 SETTINGS = "max_size, max_memory_mb, default_ttl_seconds"
-
-
-@pytest.fixture(autouse=True)
-def _no_process_wide_cache():
-    reset_cache()
-    yield
-    reset_cache()
 
 
 class Answered(NamedTuple):
