@@ -5,8 +5,9 @@
 //! 3. `node`: `tests/tools/package-lock.json` and the scripts beside it, in `node`.
 //! 4. `promtool`: Prometheus' checker of metrics, in `prometheus`.
 //! 5. `chromium`: the browser, which comes as a package of the system.
+//! 6. `redis`: the server of the shared tier, and its own benchmark, in `redis`.
 //!
-//! With `--bench`, only what the benchmarks start: `varnish`, and for the Python package its peers.
+//! With `--bench`, only what the benchmarks start: `varnish`, `redis`, and for the Python package its peers.
 //!
 //! A tool that is half installed is never taken for a whole one: its stamp is written last.
 
@@ -15,6 +16,7 @@ mod node;
 mod promtool;
 mod chromium;
 mod varnish;
+mod redis;
 mod apt;
 mod stamp;
 
@@ -37,11 +39,13 @@ const STEPS: &[Step] = &[
     ("node", node::install),
     ("promtool", promtool::install),
     ("chromium", chromium::install),
+    ("redis", redis::install),
 ];
 
 /// What the benchmarks start.
 const BENCH_STEPS: &[Step] = &[
     ("varnish", varnish::install),
+    ("redis", redis::install),
     ("python", python::install),
     ("package", python::install_package_with_peers),
 ];

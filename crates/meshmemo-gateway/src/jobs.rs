@@ -1,5 +1,6 @@
 //! Jobs: work whose client comes back for it. They survive a restart in a bounded journal; one that was
-//! under way then has failed, and none is under way for ever.
+//! under way then has failed, and none is under way for ever. Where records are shared, a client may ask any
+//! machine after its job.
 
 mod journal;
 mod table;
@@ -8,7 +9,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use meshmemo::{Clock, Digest, Key, Result, Scope, Stored};
+use futures_util::future::join;
+use meshmemo::{Clock, Digest, Key, Records, Result, Scope, Stored};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -31,6 +33,7 @@ pub struct Jobs {
 struct Shared {
     table: Arc<Mutex<Table>>,
     journal: Option<Journal>,
+    records: Option<Arc<dyn Records>>,
     secret: Secret,
     clock: Arc<dyn Clock>,
     /// Those that ran when the process before ended.
@@ -113,16 +116,22 @@ pub struct RunningJob {
 }
 
 impl Jobs {
-    /// Opens the jobs, with the journal of a directory that belongs to this process, if there is one.
-    pub fn open(directory: Option<&Path>, secret: Secret, clock: Arc<dyn Clock>) -> Self {
+    /// Opens the jobs, with the journal of a directory that belongs to this process, if there is one, and
+    /// the records that machines share, if they do.
+    pub fn open(
+        directory: Option<&Path>,
+        records: Option<Arc<dyn Records>>,
+        secret: Secret,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let mut table = Table::default();
-        let records = directory.map_or_else(|| Ok(Vec::new()), Journal::read);
-        let records = records.unwrap_or_else(|error| {
+        let lines = directory.map_or_else(|| Ok(Vec::new()), Journal::read);
+        let lines = lines.unwrap_or_else(|error| {
             tracing::warn!(%error, "the journal of jobs can not be read");
             Vec::new()
         });
         let mut interrupted = Vec::new();
-        for record in records {
+        for record in lines {
             record.note_interruption(&mut interrupted);
             table.recall(record);
         }
@@ -134,7 +143,8 @@ impl Jobs {
                 .ok()
         });
         let interrupted = Mutex::new(interrupted);
-        Self { shared: Arc::new(Shared { table, journal, secret, clock, interrupted }) }
+        let shared = Shared { table, journal, records, secret, clock, interrupted };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Returns the names of the jobs that ran when the process before ended, once. They have failed, unless
@@ -202,7 +212,24 @@ impl Jobs {
         }
     }
 
-    /// Returns what tells of changes of a job.
+    /// Looks a job up within a scope, wherever it was taken.
+    pub async fn find_anywhere(&self, id: &str, scope: &Scope) -> FoundJob {
+        match (self.find(id, scope), &self.shared.records) {
+            (FoundJob::Job(job), _) => FoundJob::Job(job),
+            (here, Some(records)) => {
+                let read = tokio::time::timeout(JOURNAL_WAIT_MAX, records.read(id)).await;
+                let found = read.ok().and_then(Result::ok).flatten();
+                let elsewhere = found.and_then(|record| Record::view_shared(id, &record));
+                match elsewhere.filter(|job| scope.covers(&job.namespace)) {
+                    Some(job) => FoundJob::Job(Box::new(job)),
+                    None => here,
+                }
+            }
+            (here, None) => here,
+        }
+    }
+
+    /// Returns what tells of changes of a job that was taken here.
     pub fn watch(&self, id: &str) -> Option<watch::Receiver<()>> {
         self.shared.lock().jobs.get(id).map(|job| job.changes.subscribe())
     }
@@ -254,7 +281,8 @@ impl Drop for RunningJob {
     fn drop(&mut self) {
         // To the journal it still runs: if the process ends, the next one may go on with it.
         let given_up = JobState::Failed("the work was given up".to_owned());
-        if self.shared.begin_end(&self.id, Some(&self.changes), given_up).is_some() {
+        if let Some(record) = self.shared.begin_end(&self.id, Some(&self.changes), given_up) {
+            drop(self.shared.tell(&record));
             self.shared.finish_end(&self.id);
         }
     }
@@ -315,16 +343,30 @@ impl Shared {
         changes.send_replace(());
     }
 
-    /// Writes a line into the journal; the future waits for that, but not for a disk that hangs.
+    /// Writes a line into the journal, and tells other machines; the future waits for that, but not for a
+    /// disk that hangs.
     fn note(&self, record: Record) -> impl Future<Output = ()> + use<> {
+        let told = self.tell(&record);
         let written = self.journal.as_ref().map(|journal| journal.add(record));
+        let noted = async move {
+            if let Some(written) = written {
+                // A line that was not written is told of by who should have.
+                let _written = written.await;
+            }
+        };
         async move {
-            if let Some(written) = written
-                && tokio::time::timeout(JOURNAL_WAIT_MAX, written).await.is_err()
-            {
-                tracing::warn!(
-                    "the journal of jobs takes too long: a job may not survive a restart"
-                );
+            if tokio::time::timeout(JOURNAL_WAIT_MAX, join(noted, told)).await.is_err() {
+                tracing::warn!("noting a job takes too long: it may not survive a restart");
+            }
+        }
+    }
+
+    /// Tells other machines how a job stands; the future waits until they can know.
+    fn tell(&self, record: &Record) -> impl Future<Output = ()> + use<> {
+        let told = self.records.as_ref().and_then(|it| Some(it.keep(record.id(), record.text()?)));
+        async move {
+            if let Some(told) = told {
+                told.await;
             }
         }
     }

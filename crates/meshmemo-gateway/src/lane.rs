@@ -13,6 +13,8 @@ const DECLINES_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct Lane {
     concurrency: usize,
     working: usize,
+    /// Slots that were taken for it and that nobody works in yet, where others count what it does too.
+    granted: Option<usize>,
     /// When it was last given work, in the order of all such times.
     last_begun: u64,
     is_drained: bool,
@@ -82,6 +84,7 @@ impl Lane {
         Self {
             concurrency,
             working: 0,
+            granted: None,
             last_begun: 0,
             is_drained: false,
             trouble: None,
@@ -91,9 +94,39 @@ impl Lane {
         }
     }
 
-    /// Returns whether it has room for one more.
+    /// Returns whether one more may begin.
     pub(crate) fn is_free(&self) -> bool {
-        self.working < self.concurrency
+        self.granted.map_or(self.room() > 0, |granted| granted > 0)
+    }
+
+    /// Returns how many more it has room for, as far as is counted here.
+    pub(crate) fn room(&self) -> usize {
+        self.concurrency.saturating_sub(self.working + self.granted.unwrap_or_default())
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.granted.is_some()
+    }
+
+    pub(crate) fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+
+    /// From now on, only who was granted a slot may begin.
+    pub(crate) fn share(&mut self) {
+        self.granted.get_or_insert(0);
+    }
+
+    /// Notes that a slot was taken for it.
+    pub(crate) fn grant(&mut self) {
+        self.granted = self.granted.map(|granted| granted + 1);
+    }
+
+    /// Takes back a slot that nobody works in; returns whether there was one.
+    pub(crate) fn revoke(&mut self) -> bool {
+        let left = self.granted.and_then(|granted| granted.checked_sub(1));
+        self.granted = left.or(self.granted);
+        left.is_some()
     }
 
     /// Returns whether it is given work at all.
@@ -112,12 +145,18 @@ impl Lane {
         self.trouble.is_none() && self.declines_until <= now && self.breaker.admits(now)
     }
 
+    /// Returns whether it would be given work, if somebody had some.
+    pub(crate) fn would_admit(&self, now: Duration) -> bool {
+        self.trouble.is_none() && self.declines_until <= now && !self.breaker.keeps_away(now)
+    }
+
     /// Orders lanes: the least busy one first, and of those the one that was given work least recently.
     pub(crate) fn load(&self) -> (usize, u64) {
         (self.working, self.last_begun)
     }
 
     pub(crate) fn begin(&mut self, at: u64) {
+        self.revoke();
         self.working += 1;
         self.last_begun = at;
     }

@@ -31,7 +31,9 @@ mod shown;
 mod places;
 mod lane;
 mod line;
+mod seat;
 mod queue;
+mod keeper;
 mod quota;
 mod relief;
 

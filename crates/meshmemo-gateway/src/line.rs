@@ -89,7 +89,24 @@ impl<S> Line<S> {
     pub(crate) fn has_room(&self, now: Duration) -> bool {
         let in_use = || self.lanes.iter().filter(|lane| lane.is_in_use());
         let has_well = in_use().any(|lane| lane.is_well(now));
-        in_use().any(|lane| lane.is_free() && (lane.is_well(now) || !has_well))
+        in_use().any(|lane| lane.room() > 0 && (lane.is_well(now) || !has_well))
+    }
+
+    /// Returns how many of those who wait do so only until a slot is taken for them.
+    pub(crate) fn room_ahead(&self) -> usize {
+        let shared = self.lanes.iter().filter(|lane| lane.is_in_use() && lane.is_shared());
+        shared.map(Lane::room).sum()
+    }
+
+    /// Lists the backends at which somebody who waits would begin, if there were a slot.
+    pub(crate) fn wanted(&self, now: Duration) -> Vec<usize> {
+        let is_wanted = |index: usize| self.waiting.values().any(|it| !it.tried.contains(&index));
+        let lanes = || self.lanes.iter().enumerate().filter(|(_, lane)| lane.is_in_use());
+        let has_well = lanes().any(|(_, lane)| lane.is_well(now));
+        let wanted = lanes().filter(|(index, lane)| {
+            lane.room() > 0 && (lane.would_admit(now) || !has_well) && is_wanted(*index)
+        });
+        wanted.map(|(index, _)| index).collect()
     }
 
     /// Lets in who may work now, in the order of the line, and sends away who may nowhere.

@@ -5,20 +5,22 @@
 //! again and again, are left out while there are others; where there are none, they are tried all the
 //! same, as the one backend of a small house is.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use meshmemo::{Audience, Clock, Error, ErrorKind, Result};
-use tokio::sync::oneshot;
+use meshmemo::{Audience, Clock, Error, ErrorKind, HeldSlot, Result};
+use tokio::sync::{Notify, oneshot};
 
 use crate::lane::{Lane, LaneView, Verdict};
 use crate::line::{Line, Turn};
 use crate::places::{Places, Taken};
 use crate::quota::PlaceQuota;
+use crate::seat::{Seat, Standing};
 
 /// The least and the most that a caller is told to wait before it tries again.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
@@ -29,7 +31,7 @@ const RETRY_AFTER_DRAINED: Duration = Duration::from_secs(10);
 /// Lets a number of callers work at each backend at a time, and a number wait for their turn.
 #[derive(Debug)]
 pub struct Queue {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// How long a queue is, and what is behind it.
@@ -43,8 +45,14 @@ pub struct QueueOptions {
     pub waiting_max: usize,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     line: Mutex<Line<Seat>>,
+    /// The slots that were taken, by backend, where others count what it does too.
+    slots: Mutex<HashMap<usize, Vec<Box<dyn HeldSlot>>>>,
+    /// Tells who takes slots that somebody may want one.
+    pub(crate) has_changed: Notify,
+    /// Whether slots should be shared, and are not.
+    pub(crate) is_alone: AtomicBool,
     waiting_max: usize,
     clock: Arc<dyn Clock>,
     /// How long the last piece of work took: what a caller who is sent away is told.
@@ -59,13 +67,6 @@ pub struct Place {
     _taken: Option<Taken>,
 }
 
-/// What is taken of a lane; dropping it gives it back.
-#[derive(Debug)]
-struct Seat {
-    shared: Arc<Shared>,
-    lane: usize,
-}
-
 impl Queue {
     /// Makes a queue.
     pub fn new(options: QueueOptions, clock: Arc<dyn Clock>) -> Self {
@@ -73,7 +74,16 @@ impl Queue {
         let lanes = (0..backend_count).map(|_| Lane::new(concurrency)).collect();
         let line = Mutex::new(Line::new(lanes));
         let last_work_ms = AtomicU64::new(0);
-        Self { shared: Arc::new(Shared { line, waiting_max, clock, last_work_ms }) }
+        let shared = Shared {
+            line,
+            slots: Mutex::default(),
+            has_changed: Notify::new(),
+            is_alone: AtomicBool::new(false),
+            waiting_max,
+            clock,
+            last_work_ms,
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Waits for a turn. Dropping the future leaves the line.
@@ -237,30 +247,43 @@ impl Place {
     }
 }
 
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let lane = self.lane;
-        self.shared.change(|line| line.lanes[lane].end());
-    }
-}
-
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Line<Seat>> {
+    fn slots(&self) -> MutexGuard<'_, HashMap<usize, Vec<Box<dyn HeldSlot>>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_seat(self: &Arc<Self>, lane: usize) -> Seat {
+        let slot = self.slots().get_mut(&lane).and_then(Vec::pop);
+        Seat { shared: Arc::clone(self), lane, slot }
+    }
+
+    /// Lets somebody begin at a backend, in a slot that was taken there. One that nobody wants any more is given
+    /// back.
+    pub(crate) fn grant(self: &Arc<Self>, lane: usize, slot: Box<dyn HeldSlot>) {
+        self.slots().entry(lane).or_default().push(slot);
+        self.change(|line| line.lanes[lane].grant());
+        if self.lock().lanes[lane].revoke() {
+            let left = self.slots().get_mut(&lane).and_then(Vec::pop);
+            drop(left);
+        }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Line<Seat>> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes something, and lets in who may work then; they are told where nothing is locked.
-    fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Line<Seat>) -> T) -> T {
+    pub(crate) fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Line<Seat>) -> T) -> T {
         let mut line = self.lock();
         let changed = change(&mut line);
         let called = if line.waiting() == 0 { Vec::new() } else { line.let_in(self.clock.now()) };
         drop(line);
-        for (waiting, turn) in called {
-            if let Turn::Now(lane) = turn {
-                // Who has left meanwhile gives it back.
-                drop(waiting.send(Seat { shared: Arc::clone(self), lane }));
-            }
-        }
+        self.call(called);
+        self.has_changed.notify_one();
         changed
     }
 
@@ -292,9 +315,11 @@ impl Shared {
         let (mut line, now) = (self.lock(), self.clock.now());
         let called = line.let_in(now);
         let taken = match line.begin(tried, now) {
-            Turn::Now(lane) => Ok(Either::Left(Seat { shared: Arc::clone(self), lane })),
+            Turn::Now(lane) => Ok(Either::Left(lane)),
             Turn::Never => Err(Self::drained()),
-            Turn::Later if line.waiting() >= waiting_max => Err(self.full(&line)),
+            Turn::Later if line.waiting() >= waiting_max.saturating_add(line.room_ahead()) => {
+                Err(self.full(&line))
+            }
             Turn::Later => {
                 let (turn, called) = oneshot::channel();
                 line.stand(number, turn, tried);
@@ -303,7 +328,11 @@ impl Shared {
         };
         drop(line);
         self.call(called);
-        taken
+        self.has_changed.notify_one();
+        Ok(match taken? {
+            Either::Left(lane) => Either::Left(self.take_seat(lane)),
+            Either::Right(standing) => Either::Right(standing),
+        })
     }
 
     /// Tells those whose turn it is, where nothing is locked.
@@ -311,7 +340,7 @@ impl Shared {
         for (waiting, turn) in called {
             if let Turn::Now(lane) = turn {
                 // Who has left meanwhile gives it back.
-                drop(waiting.send(Seat { shared: Arc::clone(self), lane }));
+                drop(waiting.send(self.take_seat(lane)));
             }
         }
     }
@@ -353,20 +382,6 @@ impl Shared {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("line", &self.line).finish_non_exhaustive()
-    }
-}
-
-/// Stands in the line; dropping it leaves the line, and gives back what it was called to.
-struct Standing {
-    shared: Arc<Shared>,
-    number: u64,
-    called: oneshot::Receiver<Seat>,
-}
-
-impl Drop for Standing {
-    fn drop(&mut self) {
-        let left = self.shared.lock().leave(self.number);
-        drop(left);
     }
 }
 

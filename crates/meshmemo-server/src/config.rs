@@ -6,6 +6,7 @@
 mod access;
 mod backend;
 mod file;
+mod redis;
 mod resolve;
 
 use std::net::{IpAddr, SocketAddr};
@@ -15,13 +16,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use axum::http::Uri;
 use etcetera::BaseStrategy;
-use meshmemo::{Policy, Warm};
+use meshmemo::{Mode, Policy, Warm};
 use meshmemo_tiers::Durability;
 
 use crate::access::Auth;
 use crate::units::{DURATION_FORM, SIZE_FORM, parse_duration, parse_size};
 pub use access::{AccessConfig, TlsFiles};
 pub use backend::{BackendConfig, CacheUse, Credentials, RemoteConfig};
+pub use redis::{RedisConfig, masked};
 pub use resolve::{Given, Resolved, Source};
 
 /// One setting.
@@ -51,12 +53,20 @@ const fn setting(name: &'static str, environment: &'static str, default: &'stati
 }
 
 /// Every setting there is.
-pub const SETTINGS: [Setting; 27] = [
+pub const SETTINGS: [Setting; 32] = [
     setting("listen", "MESHMEMO_LISTEN", "127.0.0.1:8080"),
     // The default is the platform's cache directory + `/meshmemo`.
     setting("data_dir", "MESHMEMO_DATA_DIR", ""),
     setting("disk_max", "MESHMEMO_DISK_MAX", "20GiB"),
     setting("durability", "MESHMEMO_DURABILITY", "full"),
+    setting("disk_mode", "MESHMEMO_DISK_MODE", "read-write"),
+    Setting {
+        also: Some(Alias { environment: "REDIS_NODES", convert: str::to_owned }),
+        ..setting("redis", "MESHMEMO_REDIS", "off")
+    },
+    setting("redis_prefix", "MESHMEMO_REDIS_PREFIX", "meshmemo"),
+    setting("redis_max_value", "MESHMEMO_REDIS_MAX_VALUE", "256MiB"),
+    setting("redis_mode", "MESHMEMO_REDIS_MODE", "read-write"),
     setting("warm", "MESHMEMO_WARM", "25%"),
     setting("backend", "MESHMEMO_BACKEND", "relief"),
     setting("adapter", "MESHMEMO_ADAPTER", "native"),
@@ -135,6 +145,10 @@ pub struct Config {
     pub disk_max_bytes: Option<u64>,
     /// What an entry on disk has gone through when it counts as stored.
     pub durability: Durability,
+    /// What the disk is used for.
+    pub disk_mode: Mode,
+    /// The tier that is shared with other gateways, if there is one.
+    pub redis: Option<RedisConfig>,
     /// What is brought from disk into memory at the start.
     pub warm: Warm,
     /// The operator's name for the model; part of every key.
@@ -197,11 +211,14 @@ impl Config {
         let max_memory_bytes = size("max_memory", 1)?;
         let data_dir = resolved.text("data_dir");
         let is_missing = data_dir.is_empty() && resolved.text("disk_max") != "off";
+        let disk_mode = redis::mode(resolved, "disk_mode")?;
         let config = Self {
+            disk_mode: disk_mode.unwrap_or_default(),
+            redis: RedisConfig::read(resolved)?,
             data_dir: PathBuf::from(data_dir),
             missing_data_dir: is_missing.then(|| MISSING_DATA_DIR.to_owned()),
             disk_max_bytes: match resolved.text("disk_max") {
-                _ if data_dir.is_empty() => None,
+                _ if data_dir.is_empty() || disk_mode.is_none() => None,
                 "off" => None,
                 _ => Some(disk_max(resolved)?),
             },

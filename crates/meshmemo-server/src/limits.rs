@@ -82,6 +82,9 @@ pub(crate) const BATCH_AT_ONCE: usize = 4;
 /// How often who watches a job is told how far it has got, at most.
 pub(crate) const JOB_EVENTS_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How often it is looked how far a job has got that another gateway has taken.
+pub(crate) const JOB_ELSEWHERE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How long the answer to a job waits for a result that the cache has.
 pub(crate) const JOB_HIT_MAX: Duration = Duration::from_secs(10);
 

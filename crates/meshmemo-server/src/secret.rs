@@ -7,8 +7,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use meshmemo_gateway::Secret;
-
 /// The name of the file.
 const FILE: &str = "secret";
 
@@ -17,28 +15,33 @@ const FILE: &str = "secret";
 ///
 /// # Errors
 /// The system has no random bytes, or the file is something else.
-pub(crate) fn open(directory: Option<&Path>) -> Result<Secret> {
+pub(crate) fn open(directory: Option<&Path>) -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).context("the system has no random bytes")?;
-    let Some(directory) = directory else { return Ok(Secret::new(bytes)) };
+    let Some(directory) = directory else { return Ok(bytes) };
     let path = directory.join(FILE);
     match fs::read(&path) {
         Ok(kept) => {
             let kept = <[u8; 32]>::try_from(kept);
             let wrong = || anyhow!("{} is not a secret: remove it", path.display());
-            return kept.map(Secret::new).map_err(|_| wrong());
+            return kept.map_err(|_| wrong());
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         // Whatever is there must not be lost.
         Err(error) => {
             tracing::warn!(%error, "the secret of the data directory can not be read");
-            return Ok(Secret::new(bytes));
+            return Ok(bytes);
         }
     }
-    if let Err(error) = write(&path, &bytes) {
+    keep(directory, &bytes);
+    Ok(bytes)
+}
+
+/// Puts a secret in the place of the one of a directory that belongs to this process.
+pub(crate) fn keep(directory: &Path, bytes: &[u8; 32]) {
+    if let Err(error) = write(&directory.join(FILE), bytes) {
         tracing::warn!(%error, "the secret of the data directory can not be kept");
     }
-    Ok(Secret::new(bytes))
 }
 
 /// Puts the file in its place in one step, for its owner only.

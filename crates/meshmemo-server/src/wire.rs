@@ -4,19 +4,22 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use meshmemo::{Clock, Limits, ResultCache, SystemClock, Tier, Writing};
+use anyhow::Context;
+use meshmemo::{
+    Clock, Limits, Mode, Records, ResultCache, SystemClock, Tier, TierOptions, Writing,
+};
 use meshmemo_gateway::{
     Backends, BackendsOptions, Gateway, Jobs, Relief, ReliefOptions, Secret, StudioJobs, Uploads,
     open,
 };
-use meshmemo_tiers::{Disk, DiskOptions, OpenError};
+use meshmemo_tiers::{Disk, DiskOptions, OpenError, Redis, RedisOptions};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::backend::Backend;
 use crate::body_budget::BodyBudget;
-use crate::config::{AccessConfig, BackendConfig, CacheUse, Config, RemoteConfig};
+use crate::config::{AccessConfig, BackendConfig, CacheUse, Config, RedisConfig, RemoteConfig};
 use crate::http::{MeasuredTier, Metrics, Probe, State};
 use crate::limits::{JOB_WATCHERS_MAX, SENDS_MAX_BYTES, UPLOADS_MAX_BYTES};
 use crate::observed::Observed;
@@ -35,6 +38,10 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// The disk tier, if there is one.
     pub disk: Option<Arc<Disk>>,
+    /// The tier that gateways share, if there is one.
+    pub redis: Option<Redis>,
+    /// The secret that gateways have in common, if it is known.
+    pub common_secret: Option<[u8; 32]>,
 }
 
 impl Parts {
@@ -42,12 +49,55 @@ impl Parts {
     /// nothing on disk. Panics outside of a runtime.
     ///
     /// # Errors
-    /// Another process owns the directory.
-    pub fn new(config: &Config, role: &'static str) -> Result<Self, OpenError> {
+    /// Another process owns the directory, as an [`OpenError`]; or the system has no random bytes.
+    pub fn new(config: &Config, role: &'static str) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let disk = disk(config, role, &clock)?;
-        Ok(Self { clock, tasks: Tasks::new(), metrics: Arc::new(Metrics::new()), disk })
+        let redis = redis(config, &clock)?;
+        let (tasks, metrics) = (Tasks::new(), Arc::new(Metrics::new()));
+        Ok(Self { clock, tasks, metrics, disk, redis, common_secret: None })
     }
+
+    /// Learns what gateways have in common. One that is alone with its secret knows other keys for what
+    /// clients make with credentials of their own, until it is started again.
+    ///
+    /// # Errors
+    /// The secret of the data directory can not be read.
+    pub async fn join_others(&mut self, config: &Config) -> anyhow::Result<()> {
+        let Some(redis) = &self.redis else { return Ok(()) };
+        let directory = own_directory(config, self);
+        let own = secret::open(directory)?;
+        match redis.common_secret(own).await {
+            Ok(common) => {
+                if let Some(directory) = directory.filter(|_| common != own) {
+                    secret::keep(directory, &common);
+                }
+                self.common_secret = Some(common);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the shared tier is not there: going on without it");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Describes the tier that gateways share, unless there is none, or the cache is not used.
+fn redis(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Redis>> {
+    let Some(redis) = config.redis.as_ref().filter(|_| config.cache == CacheUse::On) else {
+        return Ok(None);
+    };
+    tls::install_provider();
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).context("the system has no random bytes")?;
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    // Two gateways of one host, or one that starts again, are not the same.
+    let node = format!("{host}-{:08x}", u32::from_be_bytes(random));
+    let mut options = RedisOptions::new(redis.urls.clone(), node, Arc::clone(clock));
+    options.prefix.clone_from(&redis.prefix);
+    options.max_value_bytes = redis.max_value_bytes;
+    options.is_written = redis.mode != Mode::ReadOnly;
+    Ok(Some(Redis::new(options)))
 }
 
 fn disk(
@@ -75,7 +125,20 @@ pub fn cache(config: &Config, parts: &Parts) -> ResultCache {
         let disk = Arc::clone(disk) as Arc<dyn Tier>;
         let (clock, metrics) = (Arc::clone(&parts.clock), Arc::clone(&parts.metrics));
         let measured = MeasuredTier::new("disk", disk, clock, metrics);
-        builder = builder.tier("disk", Arc::new(measured), Writing::Awaited);
+        let options = TierOptions { writing: Writing::Awaited, mode: config.disk_mode };
+        builder = builder.tier("disk", Arc::new(measured), options);
+    }
+    if let (Some(redis), Some(RedisConfig { mode, .. })) = (&parts.redis, &config.redis) {
+        let tier = Arc::new(redis.clone()) as Arc<dyn Tier>;
+        let (clock, metrics) = (Arc::clone(&parts.clock), Arc::clone(&parts.metrics));
+        let measured = MeasuredTier::new(Redis::NAME, tier, clock, metrics);
+        let options = TierOptions { writing: Writing::Behind, mode: *mode };
+        builder = builder.tier(Redis::NAME, Arc::new(measured), options);
+        builder = builder.peers(Arc::new(redis.clone()));
+        // Who waits for a lease waits for what its holder publishes, and publishes what it makes.
+        if *mode == Mode::ReadWrite {
+            builder = builder.lease(Arc::new(redis.clone()));
+        }
     }
     builder.build()
 }
@@ -123,7 +186,11 @@ fn own_directory<'a>(config: &'a Config, parts: &Parts) -> Option<&'a Path> {
 /// # Errors
 /// It is something else, or the system has no random bytes.
 pub fn secret(config: &Config, parts: &Parts) -> anyhow::Result<Secret> {
-    secret::open(own_directory(config, parts))
+    let secret = match parts.common_secret {
+        Some(common) => common,
+        None => secret::open(own_directory(config, parts))?,
+    };
+    Ok(Secret::new(secret))
 }
 
 /// Builds the state of a server that listens on `address`.
@@ -140,9 +207,10 @@ pub fn state(config: Config, address: SocketAddr, parts: Parts) -> anyhow::Resul
     let journal = directory.map(|directory| directory.join("jobs"));
     let kept_uploads = directory.filter(|_| backend.takes_uploads()).map(|it| it.join("uploads"));
     let kept_uploads = Arc::new(Uploads::open(kept_uploads));
-    let jobs = Jobs::open(journal.as_deref(), secret, Arc::clone(&parts.clock));
+    let records = parts.redis.clone().map(|redis| Arc::new(redis) as Arc<dyn Records>);
+    let jobs = Jobs::open(journal.as_deref(), records, secret, Arc::clone(&parts.clock));
     let observed = (config.cache == CacheUse::Observe).then(|| Observed::new(&config));
-    let Parts { clock, tasks, metrics, disk } = parts;
+    let Parts { clock, tasks, metrics, disk, redis, common_secret: _ } = parts;
     Ok(Arc::new(State {
         cache,
         backend,
@@ -153,6 +221,7 @@ pub fn state(config: Config, address: SocketAddr, parts: Parts) -> anyhow::Resul
         probe: Probe::default(),
         watchers: Arc::new(Semaphore::new(JOB_WATCHERS_MAX)),
         disk,
+        redis,
         started_at: clock.now(),
         clock,
         address,

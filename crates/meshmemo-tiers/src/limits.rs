@@ -70,3 +70,95 @@ pub(crate) const PROBE_PAUSE: Duration = Duration::from_secs(2);
 
 /// Bytes that a saved order of use may have; a larger one is not read.
 pub(crate) const RECENCY_MAX_BYTES: u64 = 1 << 30;
+
+/// How many connections carry the bytes of entries to Redis and back.
+pub(crate) const REDIS_BULK_LINKS: usize = 4;
+
+/// How many chunks of entries are on their way at a time; the next one waits.
+pub(crate) const REDIS_TRANSFERS_MAX: usize = 64;
+
+/// How many chunks of one entry are on their way at a time.
+pub(crate) const REDIS_CHUNKS_AHEAD: usize = 4;
+
+/// How long it may take to connect to Redis.
+pub(crate) const REDIS_CONNECT_MAX: Duration = Duration::from_secs(1);
+
+/// How long Redis may take for what is small.
+pub(crate) const REDIS_CONTROL_MAX: Duration = Duration::from_secs(1);
+
+/// How long Redis may take for a chunk: 1 MiB, behind others on the same connection.
+pub(crate) const REDIS_CHUNK_MAX: Duration = Duration::from_secs(10);
+
+/// How long is waited before Redis is connected to again that could not be: it doubles.
+pub(crate) const REDIS_REST_MIN: Duration = Duration::from_millis(100);
+pub(crate) const REDIS_REST_MAX: Duration = Duration::from_secs(2);
+
+/// How long the chunks of an entry last that is not published yet.
+pub(crate) const REDIS_UPLOAD_MAX: Duration = Duration::from_mins(5);
+
+/// How long the chunks of an entry last that was replaced or removed: readers are still at it.
+pub(crate) const REDIS_LINGER: Duration = Duration::from_mins(1);
+
+/// How long it is known of an entry that it is too large to be shared.
+pub(crate) const REDIS_MARKER_TTL: Duration = Duration::from_hours(24);
+
+/// How long it is known of a key that its entry was removed.
+pub(crate) const REDIS_TOMBSTONE_TTL: Duration = Duration::from_hours(7 * 24);
+
+/// How many names a step of a scan of Redis looks at.
+pub(crate) const REDIS_SCAN_COUNT: usize = 1000;
+
+/// How many manifests are looked at, or taken away, at a time.
+pub(crate) const REDIS_LOOKS_AHEAD: usize = 64;
+pub(crate) const REDIS_REMOVALS_AHEAD: usize = 64;
+
+/// How many entries in Redis with the same bytes are looked at for one that is meant.
+pub(crate) const REDIS_SAME_BYTES_MAX: usize = 64;
+
+/// How long a lease lasts that is not renewed: how long others wait for a holder that has died.
+pub(crate) const REDIS_LEASE_TTL: Duration = Duration::from_secs(10);
+
+/// How often who waits for others looks, where it would be told, and where it would not.
+pub(crate) const REDIS_LOOK: Duration = Duration::from_secs(1);
+pub(crate) const REDIS_LOOK_DEAF: Duration = Duration::from_millis(250);
+
+/// How many removals the log keeps for gateways that were away.
+pub(crate) const REDIS_LOG_MAX: usize = 10_000;
+
+/// How many shapes of removals are known by until when they reach.
+pub(crate) const REDIS_SHAPES_MAX: usize = 4096;
+
+/// How many removals wait for a Redis that does not take them; the oldest are lost, and told of.
+pub(crate) const REDIS_NOTICES_WAITING_MAX: usize = 1000;
+
+/// How many removals are read from the log at once.
+pub(crate) const REDIS_NOTICES_AT_A_TIME: usize = 256;
+
+/// How long one look into the log waits for something new.
+pub(crate) const REDIS_FOLLOW_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a write waits until removals hold that came before it.
+pub(crate) const REDIS_CATCH_UP_MAX: Duration = Duration::from_secs(3);
+
+/// How far the clocks of gateways may be apart.
+pub(crate) const REDIS_CLOCKS_APART_MAX: Duration = Duration::from_secs(5);
+
+/// How long health shows that removals may have been lost.
+pub(crate) const REDIS_LOST_SHOWN: Duration = Duration::from_hours(1);
+
+/// How often a gateway says that it lives, and how long it counts as living after that.
+pub(crate) const REDIS_PULSE: Duration = Duration::from_secs(2);
+pub(crate) const REDIS_PULSE_TTL: Duration = Duration::from_secs(15);
+
+/// How long a slot lasts that is not renewed, and how long who waits for one stays in the line unseen.
+pub(crate) const REDIS_SLOT_TTL: Duration = Duration::from_secs(10);
+pub(crate) const REDIS_SLOT_UNSEEN_MAX: Duration = Duration::from_secs(4);
+
+/// How long a record lasts.
+pub(crate) const REDIS_RECORD_TTL: Duration = Duration::from_hours(24);
+
+/// How many records wait to be written; what comes on top is not, and is told of.
+pub(crate) const REDIS_RECORDS_WAITING_MAX: usize = 4096;
+
+/// How many messages of other gateways wait to be heard by who is slow; the oldest are missed.
+pub(crate) const REDIS_HEARD_MAX: usize = 1024;

@@ -48,7 +48,13 @@ impl Breaker {
         }
     }
 
-    /// Returns whether it keeps calls away.
+    /// Returns whether it keeps calls away at a monotonic time: not when a try is due.
+    pub fn keeps_away(&self, now: Duration) -> bool {
+        let state = self.state.lock();
+        state.failures >= BREAKER_FAILURES && now < state.next_try
+    }
+
+    /// Returns whether so many calls have failed that it keeps others away, but for tries.
     pub fn is_open(&self) -> bool {
         self.state.lock().failures >= BREAKER_FAILURES
     }

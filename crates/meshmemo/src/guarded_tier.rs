@@ -22,7 +22,8 @@ use crate::summary::Listed;
 use crate::sync::Mutex;
 use crate::ticket::Ticket;
 use crate::tier::{
-    Address, Gone, Health, MissReason, Opened, Put, Tier, TierStatus, Trouble, Writing,
+    Address, Gone, Health, MissReason, Mode, Opened, Put, Tier, TierOptions, TierStatus, Trouble,
+    Writing,
 };
 
 /// The counters of one lower tier.
@@ -56,6 +57,7 @@ pub(crate) struct GuardedTier {
     name: &'static str,
     tier: Arc<dyn Tier>,
     pub(crate) writing: Writing,
+    pub(crate) mode: Mode,
     look_ups: Breaker,
     writes: Breaker,
     stats: Mutex<TierStats>,
@@ -67,13 +69,13 @@ impl GuardedTier {
     pub(crate) fn new(
         name: &'static str,
         tier: Arc<dyn Tier>,
-        writing: Writing,
+        TierOptions { writing, mode }: TierOptions,
         clock: Arc<dyn Clock>,
         spawn: Arc<dyn Spawn>,
     ) -> Self {
         let (look_ups, writes) = (Breaker::default(), Breaker::default());
         let stats = Mutex::new(TierStats::default());
-        Self { name, tier, writing, look_ups, writes, stats, clock, spawn }
+        Self { name, tier, writing, mode, look_ups, writes, stats, clock, spawn }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -96,8 +98,8 @@ impl GuardedTier {
             detail: format!("{what} failed repeatedly and are tried again shortly"),
         };
         let health = match status.health {
-            Health::Ok if self.look_ups.is_open() => Health::Down(trouble("look-ups")),
-            Health::Ok if self.writes.is_open() => Health::Degraded(trouble("writes")),
+            Health::Ok if self.keeps_away(&self.look_ups) => Health::Down(trouble("look-ups")),
+            Health::Ok if self.keeps_away(&self.writes) => Health::Degraded(trouble("writes")),
             health => health,
         };
         TierStatus { health, ..status }
@@ -105,7 +107,20 @@ impl GuardedTier {
 
     /// Returns whether any breaker keeps calls away.
     pub(crate) fn is_breaker_open(&self) -> bool {
-        self.look_ups.is_open() || self.writes.is_open()
+        self.keeps_away(&self.look_ups) || self.keeps_away(&self.writes)
+    }
+
+    fn keeps_away(&self, breaker: &Breaker) -> bool {
+        breaker.keeps_away(self.clock.now())
+    }
+
+    /// Returns whether entries are kept in it at all.
+    pub(crate) fn is_written(&self) -> bool {
+        self.mode != Mode::ReadOnly
+    }
+
+    fn is_read(&self) -> bool {
+        self.mode != Mode::WriteOnly
     }
 
     pub(crate) fn touch(&self, key: Key) {
@@ -115,6 +130,9 @@ impl GuardedTier {
     /// Looks an entry up; every failure is a counted miss. What is found is counted when it is
     /// [used](Self::count_hit).
     pub(crate) async fn open(&self, address: Address) -> Result<Arc<dyn Stored>, MissReason> {
+        if !self.is_read() {
+            return Err(MissReason::NotRead);
+        }
         let opened = if self.look_ups.admits(self.clock.now()) {
             match self.bounded(&self.look_ups, TIER_OPEN_MAX, self.tier.open(address)).await {
                 Ok(opened) => opened,
@@ -174,7 +192,8 @@ impl GuardedTier {
             MissReason::Absent
             | MissReason::Expired
             | MissReason::Unreadable
-            | MissReason::NotReady => {}
+            | MissReason::NotReady
+            | MissReason::NotRead => {}
         }
     }
 
@@ -198,6 +217,10 @@ impl GuardedTier {
     /// Removes entries. An open breaker keeps no removal away: one that is lost would bring back
     /// what was removed.
     pub(crate) async fn remove(&self, selector: Selector) -> Result<Vec<Gone>> {
+        if !self.is_written() {
+            let message = format!("the tier `{}` is read-only: what it has stays", self.name);
+            return Err(Error::new(ErrorKind::Storage, message));
+        }
         let removed = self.bounded(&self.writes, TIER_WRITE_MAX, self.tier.remove(selector)).await;
         if removed.is_err() {
             self.stats.lock().remove_errors += 1;
@@ -208,6 +231,9 @@ impl GuardedTier {
     /// Lists every entry of a scope; what a failing tier does not tell is left out, and counted.
     pub(crate) async fn list(&self, scope: &Scope) -> Vec<Listed> {
         let (mut entries, mut cursor) = (Vec::new(), None);
+        if !self.is_read() {
+            return entries;
+        }
         for _ in 0..TIER_LIST_PAGES_MAX {
             let page = self.limited(TIER_READ_MAX, self.tier.list(scope.clone(), cursor)).await;
             let Ok(page) = page else {

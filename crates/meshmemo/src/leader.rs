@@ -5,9 +5,11 @@
 //! 3. [`make`](ResultCache::make), in `making.rs`: derived from another variant, or generated;
 //! 4. [`store`]: memory, then the tiers that the answer waits for;
 //! 5. the flight lands, and all who wait have their answer;
-//! 6. [`Afterwards`]: the tiers that the answer does not wait for, then the lease is given back.
+//! 6. [`Afterwards`]: the tiers that the answer does not wait for, then the lease is given back, and peers
+//!    are told of what was replaced.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +25,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::flight::Guard;
 use crate::guarded_tier::GuardedTier;
 use crate::key::Key;
-use crate::lease::Acquired;
-use crate::limits::{LEASE_ROUNDS_MAX, LEASE_WAIT_MAX};
+use crate::lease::{Acquired, Released};
+use crate::limits::{LEASE_ROUNDS_MAX, LEASE_WAIT_MAX, TIER_WRITE_MAX};
 use crate::published::{Published, Source};
 use crate::result_cache::{MEMORY, ResultCache};
 use crate::selector::{Filter, Selector};
@@ -90,8 +92,7 @@ impl ResultCache {
         }
         if !is_derived
             && request.freshness != Freshness::OnlyIfCached
-            && let Some(found) = self.hold_lease(request, ticket, afterwards).await
-            && !is_refresh
+            && let Some(found) = self.hold_lease(request, (ticket, audience), afterwards).await?
         {
             return Ok(found);
         }
@@ -106,6 +107,9 @@ impl ResultCache {
         let is_stored = self.store(&made.entry, replacing, ticket, afterwards).await;
         if is_source_replaced {
             self.remove_derived(request, on_behalf_of).await;
+        }
+        if is_refresh {
+            afterwards.replaced = Some(Filter::replaced_by(made.entry.meta()));
         }
         let source = match made.source {
             Source::Generated { .. } => Source::Generated { is_stored },
@@ -143,7 +147,8 @@ impl ResultCache {
             if let Some(entry) = tier.read(&*stored).await {
                 let entry = Arc::new(entry);
                 self.keep_in_memory(&entry, ticket);
-                let nearer = self.inner.tiers[..depth].iter().map(Arc::clone);
+                let nearer = self.inner.tiers[..depth].iter().filter(|tier| tier.is_written());
+                let nearer = nearer.map(Arc::clone);
                 afterwards.writes.extend(nearer.map(|tier| (Arc::clone(&entry), tier)));
                 return Some(Published::found(entry, tier.name()));
             }
@@ -153,28 +158,49 @@ impl ResultCache {
 
     /// Waits for the key's lease, and then looks in the tiers once more: its last holder may have
     /// published. Without leases, or if they fail, single-flight holds on this machine.
+    ///
+    /// # Errors
+    /// `Cancelled` if nobody waits any more.
     async fn hold_lease(
         &self,
         request: &Request,
-        ticket: &Ticket,
+        (ticket, audience): (&Ticket, &Audience),
         afterwards: &mut Afterwards,
-    ) -> Option<Published> {
-        let lease = self.inner.lease.as_ref()?;
+    ) -> Result<Option<Published>> {
+        let Some(lease) = &self.inner.lease else { return Ok(None) };
+        let is_refresh = request.freshness == Freshness::Refresh;
         for _ in 0..LEASE_ROUNDS_MAX {
-            let acquired = self.bounded(LEASE_WAIT_MAX, lease.acquire(request.key())).await?;
-            match acquired.ok()? {
-                Acquired::Held(held) => {
+            let acquiring = self.bounded(LEASE_WAIT_MAX, lease.acquire(request.key()));
+            let acquired = match select(pin!(acquiring), pin!(audience.left())).await {
+                Either::Left((acquired, _)) => acquired,
+                Either::Right(((), _)) => {
+                    let message = "nobody waits any more for what another machine generates";
+                    return Err(Error::new(ErrorKind::Cancelled, message));
+                }
+            };
+            let found = match &acquired {
+                None | Some(Err(_) | Ok(Acquired::Exempt)) => return Ok(None),
+                // What was generated elsewhere meanwhile is not what it wants.
+                Some(Ok(_)) if is_refresh => None,
+                Some(Ok(_)) => self.find_below(request, ticket, afterwards).await,
+            };
+            match (acquired, found) {
+                (Some(Ok(Acquired::Held(held))), None) => {
                     afterwards.lease = Some(held);
-                    return self.find_below(request, ticket, afterwards).await;
+                    return Ok(None);
                 }
-                Acquired::Published => {
-                    if let Some(found) = self.find_below(request, ticket, afterwards).await {
-                        return Some(found);
-                    }
+                (Some(Ok(Acquired::Held(held))), found) => {
+                    self.bounded(TIER_WRITE_MAX, held.release(Released::Published)).await;
+                    return Ok(found);
                 }
+                // It was waited for, and is no hit.
+                (_, Some(found)) => {
+                    return Ok(Some(Published { source: Source::GeneratedElsewhere, ..found }));
+                }
+                (_, None) => {}
             }
         }
-        None
+        Ok(None)
     }
 
     /// Keeps a new entry; returns whether it is kept as durably as configured. The tiers that the
@@ -189,7 +215,8 @@ impl ResultCache {
     ) -> bool {
         let mut is_stored = self.keep_in_memory(entry, ticket);
         let is_awaited = |tier: &&Arc<GuardedTier>| tier.writing == Writing::Awaited;
-        let (awaited, behind): (Vec<_>, Vec<_>) = self.inner.tiers.iter().partition(is_awaited);
+        let written = self.inner.tiers.iter().filter(|tier| tier.is_written());
+        let (awaited, behind): (Vec<_>, Vec<_>) = written.partition(is_awaited);
         if !awaited.is_empty() {
             let writes = awaited.into_iter().map(|tier| {
                 let write = put(Arc::clone(tier), Arc::clone(entry), replacing, ticket.clone());

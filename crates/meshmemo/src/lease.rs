@@ -24,12 +24,23 @@ pub enum Acquired {
     Held(Box<dyn HeldLease>),
     /// A holder elsewhere has published; the shared tier is worth another look.
     Published,
+    /// What it is for is known to be too large to be shared: everybody makes their own.
+    Exempt,
+}
+
+/// What has become of what a lease was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Released {
+    /// The shared tier has it.
+    Published,
+    /// It does not.
+    GivenUp,
 }
 
 /// A lease that is held here, renewed by itself.
 ///
 /// Dropping it leaves it to run out; releasing it lets the next one in at once.
 pub trait HeldLease: Debug + Send + Sync {
-    /// Gives the lease back; what it protected has been published before.
-    fn release(self: Box<Self>) -> BoxFuture<'static, ()>;
+    /// Gives the lease back, after what it was for has been published, or given up.
+    fn release(self: Box<Self>, released: Released) -> BoxFuture<'static, ()>;
 }

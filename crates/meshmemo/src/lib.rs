@@ -34,6 +34,9 @@ mod tier;
 mod guarded_tier;
 mod breaker;
 mod lease;
+mod peers;
+mod slots;
+mod records;
 mod spawn;
 mod backend;
 mod outcome;
@@ -65,22 +68,25 @@ pub use entry::{Entry, Head, Meta, Stored, read_entry};
 pub use error::{Error, ErrorKind, Result};
 pub use guarded_tier::TierStats;
 pub use key::{Digest, GenerationKey, Identity, Key, Value};
-pub use lease::{Acquired, HeldLease, Lease};
+pub use lease::{Acquired, HeldLease, Lease, Released};
 pub use limits::Limits;
 pub use memory::{Charge, Departed, ExactLru, Holding, NoRoom, Slot, SlotIndex};
 pub use outcome::{Outcome, Served, Timings};
+pub use peers::Peers;
 pub use probe::Probe;
+pub use records::{Records, SharedRecord};
 pub use result_cache::{
     Listing, Removal, ResultCache, ResultCacheBuilder, TierReport, Warm, Warmed,
 };
 pub use result_stats::{NamespaceStats, RequestStats, ResultStats};
 pub use scope::Scope;
 pub use selector::{Filter, Selector};
+pub use slots::{HeldSlot, Slots, TakenSlot, Wanted};
 pub use spawn::Spawn;
 pub use stats::{Cause, Removals, Stats};
 pub use summary::{Listed, Summary};
 pub use ticket::Ticket;
 pub use tier::{
-    Address, Cursor, Gone, Health, MissReason, Opened, Page, Put, Tier, TierStatus, Trouble, Usage,
-    Writing,
+    Address, Cursor, Gone, Health, MissReason, Mode, Opened, Page, Put, Tier, TierOptions,
+    TierStatus, Trouble, Usage, Writing,
 };

@@ -46,6 +46,12 @@ pub(crate) const LEASE_ROUNDS_MAX: usize = 3;
 /// is not written there, and counted.
 pub(crate) const WRITES_BEHIND_MAX: usize = 64;
 
+/// How many bytes they may hold together when one more begins.
+pub(crate) const WRITES_BEHIND_MAX_BYTES: u64 = 1 << 30;
+
+/// How long peers may take to take note of a removal.
+pub(crate) const ANNOUNCE_MAX: Duration = Duration::from_secs(5);
+
 /// How long a lower tier may take to answer a look-up before it counts as a miss.
 pub(crate) const TIER_OPEN_MAX: Duration = Duration::from_secs(5);
 

@@ -33,7 +33,7 @@ pub(crate) enum Source {
     Derived,
     /// It was generated for this flight.
     Generated { is_stored: bool },
-    /// It was derived from a variant that somebody else's flight generated.
+    /// It is what somebody else generated, or is derived from that; it was waited for.
     GeneratedElsewhere,
 }
 

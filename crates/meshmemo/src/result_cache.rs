@@ -16,12 +16,12 @@ mod warm;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use crate::afterwards::WritingBehind;
 use crate::audience::Progress;
 use crate::backend::{Freshness, Request};
 use crate::cache::{Cache, Removed};
@@ -36,6 +36,7 @@ use crate::leader::Leader;
 use crate::lease::Lease;
 use crate::limits::{Limits, REFUSALS_MAX, SAME_BYTES_MAX, TAKEOVERS_MAX};
 use crate::outcome::{Outcome, Served, Timings};
+use crate::peers::Peers;
 use crate::published::{Published, Role};
 use crate::result_stats::{Counters, RequestStats};
 use crate::scope::Scope;
@@ -63,12 +64,13 @@ pub(crate) struct Inner {
     pub(crate) digests: Arc<Mutex<DigestIndex>>,
     pub(crate) tiers: Vec<Arc<GuardedTier>>,
     pub(crate) lease: Option<Arc<dyn Lease>>,
+    pub(crate) peers: Option<Arc<dyn Peers>>,
     pub(crate) flights: Flights<Key, Result<Published>>,
     pub(crate) tickets: Tickets,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) spawn: Arc<dyn Spawn>,
     pub(crate) store_wait: Duration,
-    pub(crate) writes_behind: AtomicUsize,
+    pub(crate) writing_behind: WritingBehind,
     pub(crate) counters: Arc<Mutex<Counters>>,
 }
 

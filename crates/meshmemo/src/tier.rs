@@ -83,6 +83,8 @@ pub enum MissReason {
     Failed,
     /// The tier's circuit breaker is open; it was not asked.
     BreakerOpen,
+    /// The tier's mode keeps look-ups away.
+    NotRead,
 }
 
 impl MissReason {
@@ -96,6 +98,7 @@ impl MissReason {
             Self::NotReady => "not-ready",
             Self::Failed => "failed",
             Self::BreakerOpen => "breaker-open",
+            Self::NotRead => "not-read",
         }
     }
 }
@@ -205,6 +208,44 @@ impl Health {
             Self::Ok => None,
             Self::Degraded(trouble) | Self::Down(trouble) => Some(trouble),
         }
+    }
+}
+
+/// What a tier is used for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything.
+    #[default]
+    ReadWrite,
+    /// Look-ups alone: what it has stays as it is.
+    ReadOnly,
+    /// It is written, and nothing is looked up in it.
+    WriteOnly,
+}
+
+impl Mode {
+    /// Returns the mode's name as settings and statistics show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadWrite => "read-write",
+            Self::ReadOnly => "read-only",
+            Self::WriteOnly => "write-only",
+        }
+    }
+}
+
+/// How the flow uses a tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TierOptions {
+    /// When answers wait for its writes.
+    pub writing: Writing,
+    /// What it is used for.
+    pub mode: Mode,
+}
+
+impl From<Writing> for TierOptions {
+    fn from(writing: Writing) -> Self {
+        Self { writing, mode: Mode::default() }
     }
 }
 

@@ -11,10 +11,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use meshmemo::SharedRecord;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
-use super::{Done, JOBS_MAX, Job, JobState};
+use super::{Done, JOBS_MAX, Job, JobState, JobView};
 
 /// Bytes of a journal that are read at all.
 const JOURNAL_MAX_BYTES: u64 = 64 << 20;
@@ -188,6 +189,27 @@ impl Record {
             created_seconds: job.created.as_secs_f64(),
             state,
         }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns the line.
+    pub(super) fn text(&self) -> Option<String> {
+        serde_json::to_string(self).ok()
+    }
+
+    /// Reads how a job stands from what the machine that took it has told; one that runs on a machine that
+    /// does not live any more has failed.
+    pub(super) fn view_shared(id: &str, record: &SharedRecord) -> Option<JobView> {
+        let told: Self = serde_json::from_str(&record.text).ok()?;
+        let is_running = matches!(told.state, Written::Running);
+        let (_, job) = told.into_job()?;
+        let view = job.view(id);
+        let state =
+            if is_running && record.is_keeper_alive { JobState::Running } else { view.state };
+        Some(JobView { state, ..view })
     }
 
     /// Adds the job's name to those that ran when the process ended, or takes it out.

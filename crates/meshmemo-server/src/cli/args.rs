@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use crate::config::Given;
 
 pub(super) use backend::{Backend, BackendCommand};
-pub(super) use settings::{BackendSettings, DiskSettings, Settings};
+pub(super) use settings::{BackendSettings, DiskSettings, RedisSettings, Settings};
 
 /// Generate once, serve for ever: a result cache for image-to-3D generation.
 #[derive(Debug, Parser)]
@@ -102,6 +102,8 @@ pub(super) struct Generate {
     #[command(flatten)]
     pub(super) disk: DiskSettings,
     #[command(flatten)]
+    pub(super) redis: RedisSettings,
+    #[command(flatten)]
     pub(super) backend: BackendSettings,
     /// The configuration file
     #[arg(long, value_name = "FILE")]
@@ -112,6 +114,7 @@ impl Generate {
     /// Returns the settings that were typed.
     pub(super) fn given(&self) -> Given {
         let mut given = self.disk.given();
+        given.extend(self.redis.given());
         given.extend(self.backend.given());
         given
     }

@@ -88,7 +88,7 @@ pub(super) async fn generate(
     let key = request.key();
     if is_patient && !job::is_there(&state, &request).await {
         let id = job::start(&state, &caller, Speaks::Ours, request).await?;
-        return jobs::accepted(&state, &caller, &id);
+        return jobs::accepted(&state, &caller, &id).await;
     }
     let served = obtain(&state, caller, request).await?;
     answer(&state, Generated { served, key, key_took, label, format }).await

@@ -25,6 +25,10 @@ use crate::tls::Tls;
 pub(crate) const MODEL_NOT_NAMED: &str = "no --model-id is given: when the model behind the URL changes, \
      the results of the old one will be served; name it, and change the name with the model";
 
+/// What an operator should know while gateways can not count together.
+const COUNTING_ALONE: &str = "Redis does not answer: what backends do at a time is counted for this gateway \
+     alone, and they may be given as much by each other one";
+
 /// How the server is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct HealthReport {
@@ -82,6 +86,8 @@ struct Load {
     working: usize,
     /// Generations that wait for their turn.
     queued: usize,
+    /// For whom what backends do at a time is counted: for this `gateway`, or for all of its `cluster`.
+    counted_for: &'static str,
     /// Each of them.
     backends: Vec<BackendState>,
 }
@@ -115,7 +121,10 @@ pub(super) async fn health(
     let is_operator = caller.may(Right::Observe);
     let queue = state.backend.queue();
     let url = is_operator.then(|| url(&backends)).flatten();
-    let load = Load { working: queue.working(), queued: queue.depth(), backends };
+    let is_shared = state.redis.is_some() && state.backend.gateway().is_some();
+    let is_counted_for_all = is_shared && !queue.is_counting_alone();
+    let counted_for = if is_counted_for_all { "cluster" } else { "gateway" };
+    let load = Load { working: queue.working(), queued: queue.depth(), counted_for, backends };
     let report = |key: &Arc<ApiKey>| CallerReport {
         name: key.record.name.clone(),
         role: key.record.role.as_str(),
@@ -172,7 +181,10 @@ fn url(backends: &[BackendState]) -> Option<String> {
 
 fn warnings(state: &State) -> BTreeMap<&'static str, &'static str> {
     let is_named = state.config.backend.is_model_named();
-    (!is_named).then_some(("model_id", MODEL_NOT_NAMED)).into_iter().collect()
+    let model = (!is_named).then_some(("model_id", MODEL_NOT_NAMED));
+    let is_alone = state.backend.queue().is_counting_alone();
+    let slots = is_alone.then_some(("concurrency", COUNTING_ALONE));
+    model.into_iter().chain(slots).collect()
 }
 
 /// When the backends were last looked for.

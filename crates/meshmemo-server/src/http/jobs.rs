@@ -23,7 +23,7 @@ use super::json;
 use super::problem::Problem;
 use super::state::State;
 use crate::access::Caller;
-use crate::limits::{JOB_EVENTS_INTERVAL, JOB_SILENCE_MAX, RETRY_AFTER};
+use crate::limits::{JOB_ELSEWHERE_INTERVAL, JOB_EVENTS_INTERVAL, JOB_SILENCE_MAX, RETRY_AFTER};
 
 /// How a job stands.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -62,7 +62,7 @@ pub(super) async fn job(
     Extension(caller): Extension<Caller>,
     PathText(id): PathText,
 ) -> Result<Response, Problem> {
-    let job = find(&state, &caller, &id)?;
+    let job = find(&state, &caller, &id).await?;
     Ok(json::answer(&report(&state, &job)))
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn events(
     Extension(caller): Extension<Caller>,
     PathText(id): PathText,
 ) -> Result<Response, Problem> {
-    find(&state, &caller, &id)?;
+    find(&state, &caller, &id).await?;
     let watcher = Watcher::new(&state, caller, id)?;
     let told = stream::unfold(Some(watcher), |watcher| async move {
         let (event, watcher) = watcher?.next().await?;
@@ -112,15 +112,19 @@ pub(super) async fn leave(
     Extension(caller): Extension<Caller>,
     PathText(id): PathText,
 ) -> Result<Response, Problem> {
-    find(&state, &caller, &id)?;
+    find(&state, &caller, &id).await?;
     state.jobs.cancel(&id);
-    let job = find(&state, &caller, &id)?;
+    let job = find(&state, &caller, &id).await?;
     Ok(json::answer(&report(&state, &job)))
 }
 
 /// Answers with a job that was taken.
-pub(super) fn accepted(state: &State, caller: &Caller, id: &str) -> Result<Response, Problem> {
-    let job = find(state, caller, id)?;
+pub(super) async fn accepted(
+    state: &State,
+    caller: &Caller,
+    id: &str,
+) -> Result<Response, Problem> {
+    let job = find(state, caller, id).await?;
     let mut response = json::answer(&report(state, &job));
     *response.status_mut() = StatusCode::ACCEPTED;
     let location = ascii(&state.own(&format!("/api/jobs/{id}")));
@@ -130,8 +134,8 @@ pub(super) fn accepted(state: &State, caller: &Caller, id: &str) -> Result<Respo
     Ok(response)
 }
 
-fn find(state: &State, caller: &Caller, id: &str) -> Result<JobView, Problem> {
-    let found = state.jobs.find(id, &caller.scope());
+async fn find(state: &State, caller: &Caller, id: &str) -> Result<JobView, Problem> {
+    let found = state.jobs.find_anywhere(id, &caller.scope()).await;
     let id: String = id.chars().take(80).collect();
     match found {
         FoundJob::Job(job) => Ok(*job),
@@ -183,7 +187,8 @@ struct Watcher {
     state: Arc<State>,
     caller: Caller,
     id: String,
-    changes: tokio::sync::watch::Receiver<()>,
+    /// What tells of changes, where the job was taken here.
+    changes: Option<tokio::sync::watch::Receiver<()>>,
     last: Option<JobReport>,
     _seat: OwnedSemaphorePermit,
 }
@@ -192,8 +197,7 @@ impl Watcher {
     fn new(state: &Arc<State>, caller: Caller, id: String) -> Result<Self, Problem> {
         let busy = || Problem::busy("too many jobs are watched already", RETRY_AFTER);
         let seat = Arc::clone(&state.watchers).try_acquire_owned().map_err(|_| busy())?;
-        let gone = || Problem::not_found("the job is not remembered any more");
-        let changes = state.jobs.watch(&id).ok_or_else(gone)?;
+        let changes = state.jobs.watch(&id);
         let state = Arc::clone(state);
         Ok(Self { state, caller, id, changes, last: None, _seat: seat })
     }
@@ -203,7 +207,7 @@ impl Watcher {
     async fn next(mut self) -> Option<(Bytes, Option<Self>)> {
         let since = self.state.clock.now();
         loop {
-            let job = find(&self.state, &self.caller, &self.id).ok()?;
+            let job = find(&self.state, &self.caller, &self.id).await.ok()?;
             let has_ended = !matches!(job.state, JobState::Running);
             let now = report(&self.state, &job);
             if self.last.as_ref() != Some(&now) {
@@ -219,8 +223,13 @@ impl Watcher {
                 return Some((Bytes::from_static(b":\n\n"), Some(self)));
             }
             // The end is told at once; how far it has got, now and then.
-            let end = tokio::time::timeout(JOB_EVENTS_INTERVAL, self.changes.changed());
-            let _either = end.await;
+            match &mut self.changes {
+                Some(changes) => {
+                    let end = tokio::time::timeout(JOB_EVENTS_INTERVAL, changes.changed());
+                    let _either = end.await;
+                }
+                None => tokio::time::sleep(JOB_ELSEWHERE_INTERVAL).await,
+            }
         }
     }
 }

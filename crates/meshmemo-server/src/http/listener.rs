@@ -243,6 +243,13 @@ async fn drain(state: &State, graceful: GracefulShutdown, connections: &TaskTrac
     if state.requests.is_empty() {
         let _half_sent_heads = tokio::time::timeout(IDLE_END_MAX, graceful.shutdown()).await;
     }
+    let unwritten = state.cache.writing_behind();
+    if unwritten > 0 {
+        tracing::warn!(
+            unwritten,
+            "results did not reach a slower tier in time: they are dropped there"
+        );
+    }
     for key in state.cache.in_flight() {
         tracing::warn!(%key, "this generation is dropped");
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use meshmemo::{Clock, Freshness, ResultCache, Tier, Usage};
 use meshmemo_gateway::{Jobs, Secret, Uploads};
-use meshmemo_tiers::Disk;
+use meshmemo_tiers::{Disk, Redis};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +31,8 @@ pub struct State {
     pub cache: ResultCache,
     /// The disk tier, if there is one.
     pub disk: Option<Arc<Disk>>,
+    /// The tier that gateways share, if there is one.
+    pub redis: Option<Redis>,
     /// The backend that makes what the cache does not have.
     pub backend: Backend,
     /// What was uploaded, for when a model of it is ordered.

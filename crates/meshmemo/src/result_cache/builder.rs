@@ -1,10 +1,10 @@
 //! How a [`ResultCache`] is described before it is built.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::{Inner, ResultCache};
+use crate::afterwards::WritingBehind;
 use crate::cache::{Cache, Policy};
 use crate::clock::{Clock, SystemClock};
 use crate::digest_index::DigestIndex;
@@ -14,12 +14,13 @@ use crate::guarded_tier::GuardedTier;
 use crate::key::Key;
 use crate::lease::Lease;
 use crate::limits::{Limits, STORE_WAIT};
+use crate::peers::Peers;
 use crate::result_stats::Counters;
 use crate::spawn::Spawn;
 use crate::stats::Cause;
 use crate::sync::Mutex;
 use crate::ticket::Tickets;
-use crate::tier::{Tier, Writing};
+use crate::tier::{Tier, TierOptions};
 
 /// Describes a [`ResultCache`]; without more it has memory only, and bounds nothing.
 #[derive(Debug)]
@@ -29,8 +30,9 @@ pub struct ResultCacheBuilder {
     clock: Arc<dyn Clock>,
     limits: Limits,
     policy: Policy,
-    tiers: Vec<(&'static str, Arc<dyn Tier>, Writing)>,
+    tiers: Vec<(&'static str, Arc<dyn Tier>, TierOptions)>,
     lease: Option<Arc<dyn Lease>>,
+    peers: Option<Arc<dyn Peers>>,
     store_wait: Duration,
 }
 
@@ -44,6 +46,7 @@ impl ResultCache {
             policy: Policy::default(),
             tiers: Vec::new(),
             lease: None,
+            peers: None,
             store_wait: STORE_WAIT,
         }
     }
@@ -64,14 +67,25 @@ impl ResultCacheBuilder {
 
     /// Adds a tier below those already there, under the name that outcomes, metrics and health
     /// show.
-    pub fn tier(mut self, name: &'static str, tier: Arc<dyn Tier>, writing: Writing) -> Self {
-        self.tiers.push((name, tier, writing));
+    pub fn tier(
+        mut self,
+        name: &'static str,
+        tier: Arc<dyn Tier>,
+        options: impl Into<TierOptions>,
+    ) -> Self {
+        self.tiers.push((name, tier, options.into()));
         self
     }
 
     /// Makes one generation per key hold among all who share the leases.
     pub fn lease(mut self, lease: Arc<dyn Lease>) -> Self {
         self.lease = Some(lease);
+        self
+    }
+
+    /// Makes removals hold for those too who keep entries of the same cache elsewhere.
+    pub fn peers(mut self, peers: Arc<dyn Peers>) -> Self {
+        self.peers = Some(peers);
         self
     }
 
@@ -89,24 +103,25 @@ impl ResultCacheBuilder {
 
     /// Builds the cache.
     pub fn build(self) -> ResultCache {
-        let Self { spawn, clock, limits, policy, tiers, lease, store_wait } = self;
+        let Self { spawn, clock, limits, policy, tiers, lease, peers, store_wait } = self;
         let digests = Arc::new(Mutex::new(DigestIndex::default()));
         let counters = Arc::new(Mutex::new(Counters::default()));
-        let guard = |(name, tier, writing)| {
+        let guard = |(name, tier, options)| {
             let (clock, spawn) = (Arc::clone(&clock), Arc::clone(&spawn));
-            Arc::new(GuardedTier::new(name, tier, writing, clock, spawn))
+            Arc::new(GuardedTier::new(name, tier, options, clock, spawn))
         };
         let inner = Inner {
             memory: memory(limits, policy, &clock, (&digests, &counters)),
             digests,
             tiers: tiers.into_iter().map(guard).collect(),
             lease,
+            peers,
             flights: Flights::new(),
             tickets: Tickets::default(),
             clock,
             spawn,
             store_wait,
-            writes_behind: AtomicUsize::new(0),
+            writing_behind: WritingBehind::default(),
             counters,
         };
         ResultCache { inner: Arc::new(inner) }

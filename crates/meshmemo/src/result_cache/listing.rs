@@ -11,7 +11,7 @@ use crate::guarded_tier::TierStats;
 use crate::key::Key;
 use crate::scope::Scope;
 use crate::summary::Summary;
-use crate::tier::{TierStatus, Writing};
+use crate::tier::{Mode, TierStatus, Writing};
 
 /// An entry, wherever it lies.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub struct TierReport {
     pub stats: TierStats,
     /// Whether a circuit breaker keeps calls away from it.
     pub is_breaker_open: bool,
+    /// What it is used for.
+    pub mode: Mode,
 }
 
 impl ResultCache {
@@ -55,10 +57,19 @@ impl ResultCache {
     /// Lists the entries of a scope in all tiers, each once: those in memory first, the most recently used
     /// first among them, and then the others by their last use.
     pub async fn list(&self, scope: &Scope) -> Vec<Listing> {
+        self.list_from(scope, |_| true).await
+    }
+
+    /// Lists the entries of a scope in memory and in the lower tiers that `is_meant` accepts by their names.
+    pub async fn list_from(
+        &self,
+        scope: &Scope,
+        is_meant: impl Fn(&str) -> bool + Send + Sync,
+    ) -> Vec<Listing> {
         let mut listings: Vec<_> = self.entries(scope).iter().map(in_memory).collect();
         let mut known: HashMap<Key, usize> =
             listings.iter().enumerate().map(|(at, listing)| (listing.summary.key, at)).collect();
-        for tier in &self.inner.tiers {
+        for tier in self.inner.tiers.iter().filter(|tier| is_meant(tier.name())) {
             let is_durable = tier.writing == Writing::Awaited;
             for listed in tier.list(scope).await {
                 let at = *known.entry(listed.summary.key).or_insert(listings.len());
@@ -89,6 +100,7 @@ impl ResultCache {
             status: tier.status(),
             stats: tier.stats(),
             is_breaker_open: tier.is_breaker_open(),
+            mode: tier.mode,
         };
         self.inner.tiers.iter().map(report).collect()
     }

@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use super::{Inner, MEMORY, ResultCache};
 use crate::cache::Removed;
 use crate::entry::Stored;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
+use crate::limits::ANNOUNCE_MAX;
 use crate::selector::Selector;
 use crate::summary::Summary;
+
+/// The name under which peers appear beside the tiers.
+const PEERS: &str = "peers";
 
 /// What a removal removed, and which tiers failed to.
 #[derive(Debug, Default)]
@@ -16,15 +20,28 @@ use crate::summary::Summary;
 pub struct Removal {
     /// Entries removed, counted once however many tiers had them.
     pub removed: Removed,
-    /// Tiers that could not remove, with their errors; what they still hold may come back.
+    /// Tiers that could not remove, with their errors, and `peers` that were not told; what they still
+    /// hold may come back.
     pub failures: Vec<(&'static str, Error)>,
 }
 
 impl ResultCache {
-    /// Removes what `selector` selects from every tier. Generations that run now will not bring it
-    /// back.
+    /// Removes what `selector` selects from every tier, here and at the peers. Generations that run now
+    /// will not bring it back.
     pub async fn remove(&self, selector: Selector) -> Removal {
-        self.remove_from(selector, |_| true).await
+        // First: who publishes after the removal here has seen what is announced.
+        let told = self.announce(&selector).await;
+        let mut removal = self.remove_from(selector, |_| true).await;
+        removal.failures.extend(told.err().map(|error| (PEERS, error)));
+        removal
+    }
+
+    /// Tells the peers of a removal, if there are any.
+    pub(crate) async fn announce(&self, selector: &Selector) -> Result<()> {
+        let Some(peers) = &self.inner.peers else { return Ok(()) };
+        let told = self.bounded(ANNOUNCE_MAX, peers.announce(selector.clone())).await;
+        let late = || Error::new(ErrorKind::Storage, format!("peers took over {ANNOUNCE_MAX:?}"));
+        told.ok_or_else(late)?
     }
 
     /// Removes what `selector` selects from the tiers that `is_meant` accepts by their names.

@@ -102,6 +102,19 @@ async fn by_key(tier: &Arc<dyn Tier>, key: Key) -> Option<Entry> {
     Some(read_entry(&*stored).await.expect("what is found is whole"))
 }
 
+/// Lists a scope, all pages of it.
+async fn listed(tier: &Arc<dyn Tier>, scope: Scope) -> Vec<Summary> {
+    let (mut listed, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = tier.list(scope.clone(), cursor).await.expect("it lists");
+        listed.extend(page.entries.into_iter().map(|listed| Summary::clone(&listed.summary)));
+        cursor = page.next;
+        if cursor.is_none() {
+            return listed;
+        }
+    }
+}
+
 fn by_digest(entry: &Entry) -> Address {
     Address::Digest(entry.meta().digest, Scope::All, Vec::new())
 }
@@ -310,8 +323,7 @@ async fn concurrent_puts_of_a_key_leave_one_whole(make: MakeTier<'_>) {
     }
     let left = by_key(&tier, rivals[0].meta().key).await.expect("one is there");
     assert!(rivals.iter().any(|rival| rival.body() == left.body()), "one of them, whole");
-    let listed = tier.list(Scope::All, None).await.expect("it lists").entries;
-    assert_eq!(listed.len(), 1, "and only one");
+    assert_eq!(listed(&tier, Scope::All).await.len(), 1, "and only one");
 }
 
 async fn a_dropped_put_is_whole_or_nothing(make: MakeTier<'_>) {
@@ -357,15 +369,7 @@ async fn a_listing_has_every_entry_once(make: MakeTier<'_>) {
         put(&tier, &kept).await;
         wanted.push(Summary::from(kept.meta()));
     }
-    let (mut listed, mut cursor) = (Vec::new(), None);
-    loop {
-        let page = tier.list(Scope::All, cursor).await.expect("it lists");
-        listed.extend(page.entries.into_iter().map(|listed| Summary::clone(&listed.summary)));
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
-        }
-    }
+    let mut listed = listed(&tier, Scope::All).await;
     wanted.sort_by_key(|summary| summary.key);
     listed.sort_by_key(|summary: &Summary| summary.key);
     assert_eq!(listed, wanted);
@@ -385,9 +389,8 @@ async fn no_namespace_sees_another(make: MakeTier<'_>) {
     assert_eq!(same.expect("its own is there").meta(), own.meta());
     let theirs = Address::Digest(only_theirs.meta().digest, scope(), Vec::new());
     assert!(opened(&tier, theirs).await.is_none(), "what only others have is not there");
-    let listed = tier.list(scope(), None).await.expect("it lists");
-    let keys: Vec<_> = listed.entries.iter().map(|listed| listed.summary.key).collect();
-    assert_eq!((keys, listed.next), (vec![own.meta().key], None));
+    let keys: Vec<_> = listed(&tier, scope()).await.iter().map(|summary| summary.key).collect();
+    assert_eq!(keys, [own.meta().key]);
     let filter = Filter { namespace: Some("other".into()), ..Filter::default() };
     let gone = tier.remove(Selector::Matching(filter)).await.expect("it removes");
     assert_eq!(gone.len(), 2, "one can be removed as a whole");

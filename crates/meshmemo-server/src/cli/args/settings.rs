@@ -18,6 +18,8 @@ pub(in crate::cli) struct Settings {
     listen: Option<String>,
     #[command(flatten)]
     disk: DiskSettings,
+    #[command(flatten)]
+    redis: RedisSettings,
     /// What is brought from disk into memory at the start: `off`, so many entries, a size, or a
     /// part of the memory limit [default: 25%]
     #[arg(long, value_name = "N|SIZE|off")]
@@ -77,6 +79,7 @@ impl Settings {
             ("drain_timeout", &self.drain_timeout),
         ];
         let mut given = self.disk.given();
+        given.extend(self.redis.given());
         given.extend(self.backend.given());
         given.extend(self.access.given());
         given.extend(all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
@@ -146,6 +149,9 @@ pub(in crate::cli) struct DiskSettings {
     /// it), `data` or `full` [default: full]
     #[arg(long, value_name = "none|data|full")]
     durability: Option<String>,
+    /// What the disk is used for: `read-write`, `read-only`, `write-only` or `off` [default: read-write]
+    #[arg(long, value_name = "MODE")]
+    disk_mode: Option<String>,
 }
 
 impl DiskSettings {
@@ -155,6 +161,38 @@ impl DiskSettings {
             ("data_dir", &self.data_dir),
             ("disk_max", &self.disk_max),
             ("durability", &self.durability),
+            ("disk_mode", &self.disk_mode),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+    }
+}
+
+/// The settings of the tier that gateways share, which `generate` has too.
+#[derive(Debug, Default, ClapArgs)]
+pub(in crate::cli) struct RedisSettings {
+    /// Where the Redis or Valkey is that gateways share: a URL such as `rediss://user:password@host:6379/0`,
+    /// several for the nodes of a Cluster, or `off` [default: off]
+    #[arg(long, value_name = "URL[,URL…]")]
+    redis: Option<String>,
+    /// What all names in Redis begin with: gateways with the same one share results [default: meshmemo]
+    #[arg(long, value_name = "TEXT")]
+    redis_prefix: Option<String>,
+    /// What a result may weigh to be shared; a larger one stays with its gateway [default: 256MiB]
+    #[arg(long, value_name = "SIZE")]
+    redis_max_value: Option<String>,
+    /// What Redis is used for: `read-write`, `read-only`, `write-only` or `off` [default: read-write]
+    #[arg(long, value_name = "MODE")]
+    redis_mode: Option<String>,
+}
+
+impl RedisSettings {
+    /// Returns what was typed, by setting.
+    pub(in crate::cli) fn given(&self) -> Given {
+        let all = [
+            ("redis", &self.redis),
+            ("redis_prefix", &self.redis_prefix),
+            ("redis_max_value", &self.redis_max_value),
+            ("redis_mode", &self.redis_mode),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::args::{ConfigCheck, ConfigSet, ConfigShow, Remote};
 use crate::cli::client::Client;
 use crate::cli::{Done, Usage, output};
-use crate::config::{Config, Given, Resolved, check_file};
+use crate::config::{Config, Given, RedisConfig, Resolved, check_file, masked};
 
 /// Shows what holds on a running server.
 pub(crate) fn remote(args: &Remote) -> Result<Done> {
@@ -31,6 +31,7 @@ pub(crate) fn check(args: &ConfigCheck) -> Result<Done> {
         None => Config::load(None, &Given::new()),
     }?;
     config.access.check_files()?;
+    config.redis.iter().try_for_each(RedisConfig::check_urls)?;
     output::say("the configuration is good")?;
     Ok(Done::Well)
 }
@@ -41,6 +42,7 @@ pub(crate) fn show(args: &ConfigShow) -> Result<Done> {
     let resolved = Resolved::load(file, &args.settings.given()).map_err(Usage)?;
     if args.json {
         let settings = resolved.iter().map(|(name, value, source)| {
+            let value = shown(name, value);
             (name.to_owned(), json!({ "value": value, "source": source.to_string() }))
         });
         output::say(&serde_json::to_string_pretty(&settings.collect::<Map<_, _>>())?)?;
@@ -48,13 +50,18 @@ pub(crate) fn show(args: &ConfigShow) -> Result<Done> {
         let rows: Vec<_> = resolved
             .iter()
             .map(|(name, value, source)| {
-                vec![name.to_owned(), value.to_owned(), source.to_string()]
+                vec![name.to_owned(), shown(name, value), source.to_string()]
             })
             .collect();
         output::say(&output::table(&["setting", "value", "from"], &[], &rows))?;
     }
     Config::read(&resolved).map_err(Usage)?;
     Ok(Done::Well)
+}
+
+/// Returns a setting's value as anybody may see it.
+fn shown(name: &str, value: &str) -> String {
+    if name == "redis" { masked(value) } else { value.to_owned() }
 }
 
 fn say_config(args: &Remote, report: &Value) -> Result<Done> {

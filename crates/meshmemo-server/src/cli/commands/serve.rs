@@ -45,9 +45,10 @@ pub(crate) fn run(args: &Serve) -> Result<Done> {
 async fn serve_until_told(config: Config) -> Result<Stopped> {
     outlive_file_size_limit()?;
     raise_open_file_limit();
-    let parts = Parts::new(&config, "serve").map_err(|error| {
+    let mut parts = Parts::new(&config, "serve").map_err(|error| {
         Usage(anyhow!("{error}: end it, or give another --data-dir, or --disk-max off"))
     })?;
+    parts.join_others(&config).await?;
     let wanted = config.listen;
     let listener = TcpListener::bind(wanted)
         .await
@@ -159,15 +160,32 @@ async fn tell_of_wrong_keys(state: Arc<State>) {
     }
 }
 
+/// Takes part in what gateways share.
+async fn take_part(state: Arc<State>) {
+    let Some(redis) = &state.redis else { return };
+    let seen = state.disk.as_ref().map(|_| state.config.data_dir.join("removals"));
+    redis.take_part(state.cache.clone(), seen).await;
+}
+
+/// Takes slots at backends that other gateways use too.
+async fn take_slots(state: Arc<State>) {
+    let (Some(redis), Some(gateway)) = (&state.redis, state.backend.gateway()) else { return };
+    let backends = gateway.backends();
+    let names = backends.views().into_iter().map(|view| view.url).collect();
+    backends.queue().take_slots(Arc::new(redis.clone()), names).await;
+}
+
 /// Not among the process's tasks: nobody waits for them at the end.
 #[expect(clippy::disallowed_methods, reason = "their handles end them")]
-fn start_watching(state: &Arc<State>) -> [AbortOnDropHandle<()>; 4] {
+fn start_watching(state: &Arc<State>) -> [AbortOnDropHandle<()>; 6] {
     let state = || Arc::clone(state);
     [
         tokio::spawn(again_and_again(state(), look_at_keys)),
         tokio::spawn(again_and_again(state(), look_at_certificate)),
         tokio::spawn(tell_of_wrong_keys(state())),
         tokio::spawn(look_at_backends(state())),
+        tokio::spawn(take_part(state())),
+        tokio::spawn(take_slots(state())),
     ]
     .map(AbortOnDropHandle::new)
 }

@@ -44,24 +44,8 @@ pub(crate) fn run(args: &Remote) -> Result<Done> {
         number("memory_utilization_percent"),
         number("max_memory_seen_mb"),
     ))?;
-    if let Some(disk) = stats["tiers"].get("disk") {
-        let count = |name: &str| disk[name].as_u64().unwrap_or(0);
-        let number = |name: &str| disk[name].as_f64().unwrap_or(0.0);
-        let whole = format!(
-            ", {} misses, {} corrupt, {} failed",
-            count("misses"),
-            count("corrupt"),
-            count("errors")
-        );
-        output::say(&format!(
-            "disk         {} entries, {:.1} of {:.0} MB; {} hits{}",
-            count("items"),
-            number("size_mb"),
-            number("max_mb"),
-            count("hits"),
-            if disk.get("misses").is_some() { whole } else { String::new() },
-        ))?;
-    }
+    say_disk(&stats["tiers"]["disk"])?;
+    say_redis(&stats["tiers"]["redis"])?;
     output::say(&format!(
         "departures   {} evicted from memory ({} by size, {} by count), {} expired",
         count("evictions"),
@@ -76,6 +60,58 @@ pub(crate) fn run(args: &Remote) -> Result<Done> {
         output::say("the cache is off: every request generates")?;
     }
     Ok(Done::Well)
+}
+
+/// Says what the disk has, where there is one.
+fn say_disk(disk: &Value) -> Result<()> {
+    if disk.is_null() {
+        return Ok(());
+    }
+    let count = |name: &str| disk[name].as_u64().unwrap_or(0);
+    let number = |name: &str| disk[name].as_f64().unwrap_or(0.0);
+    let whole = format!(
+        ", {} misses, {} corrupt, {} failed",
+        count("misses"),
+        count("corrupt"),
+        count("errors")
+    );
+    Ok(output::say(&format!(
+        "disk         {} entries, {:.1} of {:.0} MB; {} hits{}",
+        count("items"),
+        number("size_mb"),
+        number("max_mb"),
+        count("hits"),
+        if disk.get("misses").is_some() { whole } else { String::new() },
+    ))?)
+}
+
+/// Says how the tier is that gateways share, where there is one and who asks may see all of it.
+fn say_redis(redis: &Value) -> Result<()> {
+    if redis.get("misses").is_none() {
+        return Ok(());
+    }
+    let count = |name: &str| redis[name].as_u64().unwrap_or(0);
+    let number = |name: &str| redis[name].as_f64().unwrap_or(0.0);
+    let limit = match number("max_mb") {
+        0.0 => "without a limit".to_owned(),
+        max => format!("of {max:.0} MB"),
+    };
+    let is_open = redis["breaker_open"].as_bool().unwrap_or(false);
+    Ok(output::say(&format!(
+        "redis        {:.1} MB {limit}; {} hits, {} misses, {} corrupt, {} failed; {:.1} MB read, {:.1} MB \
+         written, {} too large, {} dropped; {:.2} ms{}",
+        number("size_mb"),
+        count("hits"),
+        count("misses"),
+        count("corrupt"),
+        count("errors"),
+        number("read_mb"),
+        number("written_mb"),
+        count("oversized"),
+        count("writes_dropped"),
+        number("latency_ms"),
+        if is_open { "; calls are kept away, as they failed" } else { "" },
+    ))?)
 }
 
 /// Says what the cache would have done, where it only observes.

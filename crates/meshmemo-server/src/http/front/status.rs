@@ -29,7 +29,7 @@ pub(super) async fn status(
     id: &str,
 ) -> Result<Response, Problem> {
     let failed = |message: &str| Report::Failed(message.to_owned());
-    let (report, stored) = match state.jobs.find(id, own) {
+    let (report, stored) = match state.jobs.find_anywhere(id, own).await {
         FoundJob::Unknown => (Report::Processing, None),
         FoundJob::Forgotten => (failed("this job is not remembered any more"), None),
         FoundJob::Job(job) => match job.state {

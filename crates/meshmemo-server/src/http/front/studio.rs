@@ -47,15 +47,15 @@ pub(super) async fn answer(
         StudioDoor::Upload => studio.upload(request).await?,
         StudioDoor::Order => studio.order(request).await?,
         StudioDoor::Batch => studio.batch(request).await?,
-        StudioDoor::Status(id) => match studio.job(id) {
+        StudioDoor::Status(id) => match studio.job(id).await {
             Some(job) => said(studio.standing(&job).await),
             None => through(state, gateway, request).await?,
         },
-        StudioDoor::Download(id, file) => match studio.job(id) {
+        StudioDoor::Download(id, file) => match studio.job(id).await {
             Some(job) => studio.download(&job, file).await?,
             None => through(state, gateway, request).await?,
         },
-        StudioDoor::InBase64(id, file) => match studio.job(id) {
+        StudioDoor::InBase64(id, file) => match studio.job(id).await {
             Some(job) => studio.download_in_base64(&job, file).await?,
             None => through(state, gateway, request).await?,
         },
@@ -98,8 +98,8 @@ impl Studio<'_> {
     }
 
     /// Finds a job of who asks.
-    fn job(&self, id: &str) -> Option<Box<JobView>> {
-        match self.state.jobs.find(id, &self.own()) {
+    async fn job(&self, id: &str) -> Option<Box<JobView>> {
+        match self.state.jobs.find_anywhere(id, &self.own()).await {
             meshmemo_gateway::FoundJob::Job(job) => Some(job),
             _ => None,
         }

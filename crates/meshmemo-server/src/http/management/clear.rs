@@ -61,8 +61,10 @@ pub(in crate::http) async fn clear(
     };
     let cache = state.cache.clone();
     let removing = async move {
-        let is_meant = |tier: &str| tiers.as_ref().is_none_or(|tiers| tiers.contains(tier));
-        let removal = cache.remove_from(Selector::All, is_meant).await;
+        let removal = match tiers {
+            None => cache.remove(Selector::All).await,
+            Some(tiers) => cache.remove_from(Selector::All, |tier| tiers.contains(tier)).await,
+        };
         audit::note(&caller, &action, removal.removed);
         removal
     };

@@ -9,6 +9,7 @@ use axum::response::Response;
 use meshmemo::{
     Cause, Holding, Limits, NamespaceStats, Removals, RequestStats, ResultStats, Scope,
 };
+use meshmemo_tiers::Redis;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -89,10 +90,11 @@ struct ObservedReport {
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct TierReport {
     hits: u64,
-    /// Entries there are.
-    items: u64,
-    /// What they take; on disk in whole blocks.
+    /// Entries there are; null where the tier can not tell at once.
+    items: Option<u64>,
+    /// What they take; on disk in whole blocks; of Redis, all that it holds.
     size_mb: f64,
+    /// What they may take; zero of Redis is without a limit.
     max_mb: f64,
     /// What concerns the whole tier; left out for keys that see one namespace.
     #[serde(flatten)]
@@ -112,6 +114,27 @@ struct WholeTier {
     refused: u64,
     evictions: u64,
     expirations: u64,
+    /// What a lower tier is used for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
+    /// Whether calls are kept away from a lower tier, as they failed again and again.
+    breaker_open: bool,
+    /// Of the tier that gateways share.
+    #[serde(flatten)]
+    shared: Option<SharedTier>,
+}
+
+/// What has gone to the tier that gateways share and come from it.
+#[derive(Debug, Serialize, ToSchema)]
+struct SharedTier {
+    /// How long small operations take, the last ones above all.
+    latency_ms: f64,
+    read_mb: f64,
+    written_mb: f64,
+    /// Entries that were too large to be shared.
+    oversized: u64,
+    /// Writes that were given up, as too many were under way.
+    writes_dropped: u64,
 }
 
 /// What one namespace has come to.
@@ -163,7 +186,7 @@ fn of_everything(state: &State) -> Counters {
     let ResultStats { requests, memory, .. } = &stats;
     let tiers = state.cache.tiers();
     let mut reports: BTreeMap<_, _> =
-        tiers.iter().map(|tier| (tier.name, lower_tier(tier))).collect();
+        tiers.iter().map(|tier| (tier.name, lower_tier(state, tier))).collect();
     let whole = WholeTier {
         misses: memory.misses,
         refused: memory.rejections,
@@ -173,7 +196,7 @@ fn of_everything(state: &State) -> Counters {
     };
     let memory_report = TierReport {
         hits: memory.hits,
-        items: memory.entries as u64,
+        items: Some(memory.entries as u64),
         size_mb: mb(memory.bytes),
         max_mb: mb(limits.max_bytes),
         whole: Some(whole),
@@ -215,7 +238,7 @@ fn of_namespace(state: &State, name: &str) -> Counters {
     let hits = |tier| requests.hits_by_tier.iter().find(|(it, _)| *it == tier).map_or(0, |it| it.1);
     let report = |tier, holding: Holding, max_bytes: u64| TierReport {
         hits: hits(tier),
-        items: holding.entries as u64,
+        items: Some(holding.entries as u64),
         size_mb: mb(holding.bytes),
         max_mb: mb(holding.max_bytes(max_bytes)),
         whole: None,
@@ -300,7 +323,7 @@ fn counters(
     }
 }
 
-fn lower_tier(tier: &meshmemo::TierReport) -> TierReport {
+fn lower_tier(state: &State, tier: &meshmemo::TierReport) -> TierReport {
     let (stats, usage) = (&tier.stats, tier.status.usage.unwrap_or_default());
     let whole = WholeTier {
         misses: stats.misses,
@@ -310,10 +333,30 @@ fn lower_tier(tier: &meshmemo::TierReport) -> TierReport {
         refused: stats.refused,
         evictions: usage.removals.of(Cause::SizeBytes),
         expirations: usage.removals.of(Cause::Expired),
+        mode: Some(tier.mode.as_str()),
+        breaker_open: tier.is_breaker_open,
+        shared: None,
     };
+    if let Some(redis) = state.redis.as_ref().filter(|_| tier.name == Redis::NAME) {
+        let traffic = redis.traffic();
+        let shared = SharedTier {
+            latency_ms: traffic.latency.as_secs_f64() * 1000.0,
+            read_mb: mb(traffic.read_bytes),
+            written_mb: mb(traffic.written_bytes),
+            oversized: traffic.oversized,
+            writes_dropped: state.cache.stats().requests.writes_dropped,
+        };
+        return TierReport {
+            hits: stats.hits,
+            items: None,
+            size_mb: mb(traffic.used_bytes),
+            max_mb: mb(traffic.max_bytes),
+            whole: Some(WholeTier { shared: Some(shared), ..whole }),
+        };
+    }
     TierReport {
         hits: stats.hits,
-        items: usage.entries,
+        items: Some(usage.entries),
         size_mb: mb(usage.bytes),
         max_mb: mb(usage.max_bytes),
         whole: Some(whole),

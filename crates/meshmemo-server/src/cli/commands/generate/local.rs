@@ -57,9 +57,10 @@ impl Local {
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let entered = runtime.enter();
-        let parts = match Parts::new(&config, "generate") {
+        let opened = Parts::new(&config, "generate").map_err(anyhow::Error::downcast::<OpenError>);
+        let mut parts = match opened {
             Ok(parts) => parts,
-            Err(OpenError::Held { root, holder: first }) => {
+            Err(Ok(OpenError::Held { root, holder: first })) => {
                 let holder = wait_for_url(&config, first);
                 let held = OpenError::Held { root, holder: holder.clone() };
                 check_trust(&held, &holder)?;
@@ -69,8 +70,10 @@ impl Local {
                     Usage(anyhow!("{held}: {what_to_do}")).into()
                 });
             }
-            Err(error) => return Err(Usage(error.into()).into()),
+            Err(Ok(error)) => return Err(Usage(error.into()).into()),
+            Err(Err(error)) => return Err(error),
         };
+        runtime.block_on(parts.join_others(&config))?;
         let (cache, backend) = (wire::cache(&config, &parts), wire::backend(&config, &parts)?);
         drop(entered);
         let disk = parts.disk.as_ref().map(|disk| disk.status().health);

@@ -52,7 +52,7 @@ impl Studio<'_> {
                 return self.pass_on(arrived).await;
             }
         };
-        if self.job(id).is_some_and(|job| matches!(job.state, JobState::Running)) {
+        if self.job(id).await.is_some_and(|job| matches!(job.state, JobState::Running)) {
             return Ok(said(orfeas::words::under_way(id)));
         }
         let (uploads, reading) = (Arc::clone(&self.state.kept_uploads), Arc::clone(&upload));

@@ -1,0 +1,81 @@
+//! Taking slots at backends that other gateways use too: one at a time, for who is first in the line here, so
+//! that gateways take turns however many wait at each.
+//!
+//! Where slots can not be taken, each gateway counts alone: it works at no more than it may by itself.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use meshmemo::{HeldSlot, Slots, Wanted};
+
+use crate::queue::Queue;
+
+/// How often it is looked whether somebody wants a slot whom nothing told of: a backend that was left out is
+/// tried again.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What stands for a slot that nobody else counts.
+#[derive(Debug)]
+struct CountedHere;
+
+impl HeldSlot for CountedHere {}
+
+impl Queue {
+    /// Takes slots for who waits, for as long as it is polled; `names` is what the backends are called by all
+    /// who use them, in their order.
+    pub async fn take_slots(&self, slots: Arc<dyn Slots>, names: Vec<String>) {
+        let shared = &self.shared;
+        shared.change(|line| line.lanes.iter_mut().for_each(crate::lane::Lane::share));
+        loop {
+            let wanted = self.wanted();
+            if wanted.is_empty() {
+                let _either = tokio::time::timeout(LOOK, shared.has_changed.notified()).await;
+                continue;
+            }
+            let asked = wanted.iter().map(|(lane, concurrency)| Wanted {
+                name: names[*lane].clone(),
+                concurrency: *concurrency,
+            });
+            let taking = slots.take(asked.collect());
+            match select(taking, pin!(self.wanted_otherwise(&wanted))).await {
+                Either::Left((Ok(taken), _)) => {
+                    shared.is_alone.store(false, Ordering::Release);
+                    shared.grant(wanted[taken.at].0, taken.held);
+                }
+                Either::Left((Err(error), _)) => {
+                    if !shared.is_alone.swap(true, Ordering::AcqRel) {
+                        tracing::warn!(%error, "what backends do is counted for this gateway alone");
+                    }
+                    let load = |lane: &usize| shared.lock().lanes[*lane].load();
+                    let least = wanted.iter().map(|(lane, _)| *lane).min_by_key(load);
+                    if let Some(lane) = least {
+                        shared.grant(lane, Box::new(CountedHere));
+                    }
+                }
+                Either::Right(((), _)) => {}
+            }
+        }
+    }
+
+    /// Returns whether slots should be shared, and can not be.
+    pub fn is_counting_alone(&self) -> bool {
+        self.shared.is_alone.load(Ordering::Acquire)
+    }
+
+    /// Lists at which backends somebody would begin, and how much each does at a time.
+    fn wanted(&self) -> Vec<(usize, usize)> {
+        let line = self.shared.lock();
+        let wanted = line.wanted(self.shared.now());
+        wanted.into_iter().map(|lane| (lane, line.lanes[lane].concurrency())).collect()
+    }
+
+    /// Waits until somebody would begin at other backends than at these.
+    async fn wanted_otherwise(&self, wanted: &[(usize, usize)]) {
+        while self.wanted() == wanted {
+            let _either = tokio::time::timeout(LOOK, self.shared.has_changed.notified()).await;
+        }
+    }
+}

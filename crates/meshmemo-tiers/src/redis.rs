@@ -1,0 +1,244 @@
+//! The shared tier: entries in Redis or Valkey, one server or a Cluster, for all gateways that use the
+//! same.
+//!
+//! An entry is a manifest ([`manifest`]) and chunks of its bytes, under one hash tag. The manifest is
+//! written last and in one step, so that nothing torn is ever visible; what is read is verified by the
+//! same sums as on disk ([`envelope`](crate::envelope)). Every operation has a limit of its own, and
+//! whatever goes wrong is an error of the tier: a miss, for who asks.
+
+mod condition;
+mod failure;
+mod follower;
+mod keys;
+mod lease;
+mod link;
+mod listing;
+mod look_up;
+mod manifest;
+mod notice;
+mod options;
+mod peers;
+mod pulse;
+mod put;
+mod reading;
+mod records;
+mod removal;
+mod scripts;
+mod servers;
+mod slots;
+mod traffic;
+mod wakes;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ::redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation, cmd};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use meshmemo::{
+    Address, Clock, Cursor, Digest, Entry, Error, Gone, Key, Opened, Page, Put, Result,
+    ResultCache, Scope, Selector, Ticket, Tier, TierStatus,
+};
+use tokio::sync::Semaphore;
+
+use crate::limits::{REDIS_BULK_LINKS, REDIS_CONTROL_MAX, REDIS_TRANSFERS_MAX};
+use condition::{Condition, Use};
+use failure::Failure;
+use follower::Follower;
+use keys::Keys;
+use link::{Connection, Link};
+pub use options::RedisOptions;
+use peers::Removals;
+use records::Outbox;
+use servers::Servers;
+pub use traffic::RedisTraffic;
+use traffic::Traffic;
+use wakes::Wakes;
+
+/// Entries in Redis; clones share the connections.
+#[derive(Debug, Clone)]
+pub struct Redis {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    keys: Keys,
+    servers: Arc<Servers>,
+    /// For what is small and must be quick: what is large would be in its way.
+    control: Link,
+    /// For the bytes of entries.
+    bulk: Vec<Link>,
+    next_bulk: AtomicUsize,
+    transfers: Arc<Semaphore>,
+    max_value_bytes: u64,
+    node: String,
+    clock: Arc<dyn Clock>,
+    condition: Mutex<Condition>,
+    wakes: Wakes,
+    removals: Removals,
+    outbox: Outbox,
+    /// Whether this gateway writes at all.
+    is_written: bool,
+    traffic: Traffic,
+}
+
+impl Redis {
+    /// What the tier is called.
+    pub const NAME: &str = "redis";
+
+    /// Describes the tier; nothing is connected to before the first use. URLs that can not be read show
+    /// in its health.
+    pub fn new(options: RedisOptions) -> Self {
+        let RedisOptions { urls, prefix, max_value_bytes, is_written, node, clock } = options;
+        let servers = Arc::new(Servers::new(&urls));
+        let mut condition = Condition::default();
+        if let Err(failure) = servers.infos() {
+            condition.note(Use::Write, Some(&failure));
+        }
+        let inner = Inner {
+            keys: Keys::new(prefix),
+            control: Link::new(&servers),
+            bulk: (0..REDIS_BULK_LINKS).map(|_| Link::new(&servers)).collect(),
+            servers,
+            next_bulk: AtomicUsize::new(0),
+            transfers: Arc::new(Semaphore::new(REDIS_TRANSFERS_MAX)),
+            max_value_bytes,
+            node,
+            clock,
+            condition: Mutex::new(condition),
+            wakes: Wakes::default(),
+            removals: Removals::default(),
+            outbox: Outbox::default(),
+            is_written,
+            traffic: Traffic::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Takes part in what gateways have in common, for a cache and for as long as it is polled: says that
+    /// this one lives, hears what others publish, and removes here what they remove. How far it has come with
+    /// removals outlives the process in a file, if there is one.
+    pub async fn take_part(&self, cache: ResultCache, file: Option<PathBuf>) {
+        let follower = Follower::open(&self.inner, cache, file).await;
+        let redis = || Arc::clone(&self.inner);
+        tokio::join!(
+            follower.run(),
+            wakes::listen(redis()),
+            records::write(redis()),
+            pulse::beat(redis()),
+        );
+    }
+
+    /// Returns the secret that all gateways have in common: the one that is there, or else this one.
+    ///
+    /// # Errors
+    /// `Storage` if Redis does not answer.
+    pub async fn common_secret(&self, own: [u8; 32]) -> Result<[u8; 32]> {
+        let name = self.inner.keys.record("secret", "credentials");
+        let own_text = own.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+        let set = cmd("SET").arg(&name).arg(&own_text).arg("NX").to_owned();
+        let _is_first: Option<String> = self.inner.change(&set).await?;
+        let common: Option<String> = self.inner.ask(cmd("GET").arg(&name)).await?;
+        let digest: Option<Digest> = common.as_deref().and_then(|text| text.parse().ok());
+        Ok(digest.map_or(own, |digest| *digest.as_bytes()))
+    }
+
+    /// Returns what has gone to Redis and come from it.
+    pub fn traffic(&self) -> RedisTraffic {
+        self.inner.traffic.view()
+    }
+}
+
+impl Inner {
+    fn condition(&self) -> MutexGuard<'_, Condition> {
+        self.condition.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how an operation has ended.
+    fn note<T>(&self, what: Use, ended: &Result<T, Failure>) {
+        self.condition().note(what, ended.as_ref().err());
+    }
+
+    /// Sends a small command that reads.
+    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+        self.small(Use::Read, async |connection| command.query_async(connection).await).await
+    }
+
+    /// Sends a small command that writes.
+    async fn change<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+        self.small(Use::Write, async |connection| command.query_async(connection).await).await
+    }
+
+    /// Runs a script, which writes.
+    async fn step<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Failure> {
+        self.small(Use::Write, async |connection| script.invoke_async(connection).await).await
+    }
+
+    /// Does something small, and notes how it ended and how long it took.
+    async fn small<T>(
+        &self,
+        what: Use,
+        work: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>,
+    ) -> Result<T, Failure> {
+        let started_at = self.clock.now();
+        let done = self.control.run(REDIS_CONTROL_MAX, work).await;
+        self.note(what, &done);
+        if done.is_ok() {
+            self.traffic.note_latency(self.clock.now().saturating_sub(started_at));
+        }
+        done
+    }
+
+    /// Returns a connection for bytes of entries: each in its turn.
+    fn bulk(&self) -> &Link {
+        &self.bulk[self.next_bulk.fetch_add(1, Ordering::Relaxed) % self.bulk.len()]
+    }
+}
+
+/// Makes something that tells it from everything else: 128 random bits, as 32 hexadecimal digits.
+fn unique() -> Result<String, Failure> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)
+        .map_err(|error| Failure::malformed(format!("the system has no random bytes: {error}")))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(random)))
+}
+
+/// Returns a duration as Redis takes it.
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX >> 1)
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Tier for Redis {
+    fn open(&self, address: Address) -> BoxFuture<'_, Result<Opened>> {
+        look_up::open(&self.inner, address).map(|opened| opened.map_err(Error::from)).boxed()
+    }
+
+    fn put(&self, entry: Arc<Entry>, ticket: Ticket) -> BoxFuture<'_, Result<Put>> {
+        put::put(&self.inner, entry, ticket).map(|put| put.map_err(Error::from)).boxed()
+    }
+
+    fn remove(&self, selector: Selector) -> BoxFuture<'_, Result<Vec<Gone>>> {
+        removal::remove(&self.inner, selector).map(|gone| gone.map_err(Error::from)).boxed()
+    }
+
+    fn list(&self, scope: Scope, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Page>> {
+        listing::list(&self.inner, scope, cursor).map(|page| page.map_err(Error::from)).boxed()
+    }
+
+    /// Redis counts uses itself, where its policy wants them.
+    fn touch(&self, _key: Key) {}
+
+    fn status(&self) -> TierStatus {
+        TierStatus { health: self.inner.condition().health(), usage: None }
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("servers", &self.servers).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,295 @@
+//! Following the log of removals:
+//!
+//! 1. [`look`](Follower::look): where the log stands, and whether it is the one that was followed;
+//! 2. [`read`](Follower::read): what has come since, each removal in its turn;
+//! 3. [`bridge`](Follower::bridge), where some are gone: removals of filters by their epochs, those of keys
+//!    by their tombstones.
+//!
+//! How far this gateway has come outlives it, in a file. Nothing is ever dropped wholesale.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::cmd;
+use ::redis::streams::{StreamId, StreamReadReply};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use meshmemo::{Key, ResultCache, Scope, Selector, Trouble};
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use super::link::Link;
+use super::notice::{self, Notice};
+use super::peers::tell_waiting;
+use super::scripts::{RAISE, STAND};
+use super::{Inner, Redis, ms, unique};
+use crate::limits::{
+    REDIS_CONTROL_MAX, REDIS_FOLLOW_WAIT, REDIS_LOOKS_AHEAD, REDIS_LOST_SHOWN,
+    REDIS_NOTICES_AT_A_TIME, REDIS_REST_MAX, REDIS_REST_MIN, REDIS_SHAPES_MAX,
+};
+
+/// Follows the log for a cache.
+pub(super) struct Follower {
+    redis: Arc<Inner>,
+    cache: ResultCache,
+    /// A connection of its own: most of the time it waits.
+    link: Link,
+    file: Option<PathBuf>,
+    position: Option<Position>,
+    /// Until when removals of each shape reach, in ns since the Unix epoch.
+    epochs: HashMap<String, u64>,
+    /// When it was last known to have seen everything, since the Unix epoch.
+    complete_at: Duration,
+    lost_until: Duration,
+}
+
+/// How far a gateway has come in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Position {
+    /// Which log: one that begins anew is another one.
+    identity: String,
+    /// The number of the last removal.
+    number: u64,
+    /// Its place in the log.
+    place: String,
+}
+
+/// Where the log stands.
+struct Stand {
+    identity: String,
+    number: u64,
+    place: String,
+}
+
+impl Follower {
+    pub(super) async fn open(
+        redis: &Arc<Inner>,
+        cache: ResultCache,
+        file: Option<PathBuf>,
+    ) -> Self {
+        let read = async |file: &PathBuf| tokio::fs::read(file).await.ok();
+        let text = match &file {
+            Some(file) => read(file).await,
+            None => None,
+        };
+        let position = text.and_then(|text| serde_json::from_slice(&text).ok());
+        Self {
+            cache,
+            link: Link::new(&redis.servers),
+            file,
+            position,
+            epochs: HashMap::new(),
+            complete_at: Duration::ZERO,
+            lost_until: Duration::ZERO,
+            redis: Arc::clone(redis),
+        }
+    }
+
+    /// Follows for as long as it is polled.
+    pub(super) async fn run(mut self) {
+        let mut pause = REDIS_REST_MIN;
+        loop {
+            match self.step().await {
+                Ok(()) => pause = REDIS_REST_MIN,
+                Err(failure) => {
+                    tracing::debug!(%failure, "the removals of other gateways are not seen");
+                    self.redis.removals.applied.send_replace(None);
+                    tokio::time::sleep(pause).await;
+                    pause = (2 * pause).min(REDIS_REST_MAX);
+                }
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<(), Failure> {
+        let stand = self.look().await?;
+        tell_waiting(&self.redis).await?;
+        let before = self.position.clone();
+        let position = match self.position.take() {
+            None => self.join(stand).await?,
+            Some(position)
+                if position.identity != stand.identity || position.number > stand.number =>
+            {
+                self.begin_anew(&stand).await?
+            }
+            Some(position) => self.read(position, stand.number).await?,
+        };
+        self.redis.removals.applied.send_replace(Some(position.number));
+        let is_news = before.as_ref() != Some(&position);
+        self.position = Some(position);
+        self.complete_at = self.redis.clock.wall();
+        if self.complete_at >= self.lost_until {
+            self.redis.condition().removals_lost = None;
+        }
+        if is_news {
+            self.save().await;
+        }
+        Ok(())
+    }
+
+    async fn look(&self) -> Result<Stand, Failure> {
+        let mut stand = STAND.prepare_invoke();
+        for what in ["log", "sequence", "identity"] {
+            stand.key(self.redis.keys.removals(what));
+        }
+        stand.arg(unique()?);
+        let work = async |connection: &mut _| stand.invoke_async(connection).await;
+        let (identity, number, place) = self.link.run(REDIS_CONTROL_MAX, work).await?;
+        Ok(Stand { identity, number, place })
+    }
+
+    /// Joins the others: what they removed before does not concern what is here.
+    async fn join(&mut self, stand: Stand) -> Result<Position, Failure> {
+        self.epochs = self.known_epochs().await?;
+        let Stand { identity, number, place } = stand;
+        Ok(Position { identity, number, place })
+    }
+
+    /// Reads what has come since, or waits for it.
+    async fn read(&mut self, position: Position, last: u64) -> Result<Position, Failure> {
+        let mut read = cmd("XREAD");
+        read.arg("COUNT")
+            .arg(REDIS_NOTICES_AT_A_TIME)
+            .arg("BLOCK")
+            .arg(ms(REDIS_FOLLOW_WAIT))
+            .arg("STREAMS");
+        read.arg(self.redis.keys.removals("log")).arg(&position.place);
+        let limit = REDIS_FOLLOW_WAIT + REDIS_CONTROL_MAX;
+        // What is read holds before it counts; what is not, is read again.
+        self.position = Some(position.clone());
+        let reply: Option<StreamReadReply> = self.link.query(limit, &read).await?;
+        let read = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|stream| stream.ids);
+        let read: Vec<StreamId> = read.collect();
+        let next = read.first().and_then(|first| first.get::<u64>("n"));
+        let is_whole = match next {
+            Some(next) => next <= position.number + 1,
+            None => last <= position.number,
+        };
+        if !is_whole {
+            tracing::info!(
+                "removals have left the log before they were seen here: looking for them"
+            );
+            self.bridge().await?;
+        }
+        let mut position = position;
+        for entry in read {
+            self.apply(&entry).await;
+            let number = entry.get("n").unwrap_or(position.number);
+            position = Position { number, place: entry.id, ..position };
+        }
+        if !is_whole && next.is_none() {
+            position.number = last;
+        }
+        Ok(position)
+    }
+
+    /// Removes here what another gateway has removed.
+    async fn apply(&mut self, entry: &StreamId) {
+        let notice: Option<Notice> =
+            entry.get::<String>("r").and_then(|text| serde_json::from_str(&text).ok());
+        let Some(notice) = notice else {
+            tracing::warn!(place = entry.id, "a removal of another gateway can not be read");
+            return;
+        };
+        if let Some((shape, reaches_ns)) = notice.epoch()
+            && (self.epochs.len() < REDIS_SHAPES_MAX || self.epochs.contains_key(&shape))
+        {
+            let known = self.epochs.entry(shape).or_default();
+            *known = (*known).max(reaches_ns);
+        }
+        if notice.by != self.redis.node {
+            self.remove(notice.selector(self.redis.clock.wall())).await;
+        }
+    }
+
+    async fn remove(&self, selector: Selector) {
+        let removal = self.cache.remove_from(selector, is_own).await;
+        for (tier, error) in removal.failures {
+            tracing::warn!(tier, %error, "what another gateway has removed may stay here");
+        }
+    }
+
+    /// Begins with a log that begins anew: Redis was restarted without it. What it knew of removals is
+    /// told to it, and what it can not know any more, to people.
+    async fn begin_anew(&mut self, stand: &Stand) -> Result<Position, Failure> {
+        let epochs = self.redis.keys.removals("epochs");
+        if !self.epochs.is_empty() {
+            let mut raise = RAISE.prepare_invoke();
+            raise.key(&epochs);
+            for (shape, reaches_ns) in &self.epochs {
+                raise.arg(shape).arg(*reaches_ns);
+            }
+            self.redis.step::<()>(&raise).await?;
+        }
+        self.bridge().await?;
+        let since = match self.complete_at {
+            Duration::ZERO => "since this gateway last ran".to_owned(),
+            at => format!(
+                "in the {} s before",
+                (self.redis.clock.wall().saturating_sub(at)).as_secs()
+            ),
+        };
+        let detail = format!(
+            "Redis began anew: removals that other gateways made {since} may not hold here; repeat them"
+        );
+        tracing::warn!("{detail}");
+        self.lost_until = self.redis.clock.wall() + REDIS_LOST_SHOWN;
+        self.redis.condition().removals_lost = Some(Trouble { reason: "removals-lost", detail });
+        Ok(Position { identity: stand.identity.clone(), number: 0, place: "0-0".to_owned() })
+    }
+
+    /// Finds what removals have left behind that are not in the log any more.
+    async fn bridge(&mut self) -> Result<(), Failure> {
+        let known = self.known_epochs().await?;
+        for (shape, reaches_ns) in known {
+            if self.epochs.get(&shape).is_none_or(|here| *here < reaches_ns)
+                && let Some(selector) = notice::of_epoch(&shape, reaches_ns)
+            {
+                self.remove(selector).await;
+                self.epochs.insert(shape, reaches_ns);
+            }
+        }
+        let listed = self.cache.list_from(&Scope::All, is_own).await;
+        let entries: Vec<(Key, Duration)> =
+            listed.iter().map(|it| (it.summary.key, it.summary.created)).collect();
+        let redis = &self.redis;
+        let looked = stream::iter(entries).map(|(key, created)| is_removed(redis, key, created));
+        let removed: Vec<Option<Key>> =
+            looked.buffer_unordered(REDIS_LOOKS_AHEAD).try_collect().await?;
+        for key in removed.into_iter().flatten() {
+            self.remove(Selector::Key(key)).await;
+        }
+        Ok(())
+    }
+
+    async fn known_epochs(&self) -> Result<HashMap<String, u64>, Failure> {
+        let epochs = self.redis.keys.removals("epochs");
+        self.link.query(REDIS_CONTROL_MAX, cmd("HGETALL").arg(epochs)).await
+    }
+
+    /// Notes how far it has come, for the next start. If that is lost, more is read again.
+    async fn save(&self) {
+        let (Some(file), Some(position)) = (self.file.clone(), &self.position) else { return };
+        let Ok(text) = serde_json::to_vec(position) else { return };
+        let saved = tokio::task::spawn_blocking(move || {
+            let part = file.with_extension("part");
+            std::fs::write(&part, text)?;
+            std::fs::rename(&part, &file)
+        });
+        if let Ok(Err(error)) = saved.await {
+            tracing::debug!(%error, "how far removals were seen is not noted");
+        }
+    }
+}
+
+/// Looks whether an entry was removed by its key after it was made.
+async fn is_removed(redis: &Inner, key: Key, created: Duration) -> Result<Option<Key>, Failure> {
+    let removed: Option<u64> = redis.ask(cmd("GET").arg(redis.keys.tombstone(&key))).await?;
+    Ok(removed.filter(|removed| notice::ns(created) <= *removed).map(|_| key))
+}
+
+/// Returns whether a tier is this gateway's alone.
+fn is_own(tier: &str) -> bool {
+    tier != Redis::NAME
+}

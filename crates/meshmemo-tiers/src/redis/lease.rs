@@ -1,0 +1,103 @@
+//! The right to generate, among all gateways: a key in Redis that lasts a while, renewed for as long as
+//! its holder lives, and taken back only by who holds it.
+//!
+//! A holder that was paused for longer has lost it, and somebody else may generate the same: what both
+//! publish is whole, and neither gives back the other's lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use meshmemo::{Acquired, HeldLease, Key, Lease, Released, Result};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::scripts::{ACQUIRE, RELEASE, RENEW};
+use super::{Inner, Redis, ms, unique};
+use crate::limits::REDIS_LEASE_TTL;
+
+impl Lease for Redis {
+    fn acquire(&self, key: Key) -> BoxFuture<'_, Result<Acquired>> {
+        acquire(&self.inner, key).boxed()
+    }
+}
+
+async fn acquire(redis: &Arc<Inner>, key: Key) -> Result<Acquired> {
+    let name: Arc<str> = redis.keys.lease(&key).into();
+    let token = unique()?;
+    let mut hearing = redis.wakes.hear();
+    loop {
+        let mut acquire = ACQUIRE.prepare_invoke();
+        acquire.key(&*name).key(redis.keys.manifest(&key)).arg(&token).arg(ms(REDIS_LEASE_TTL));
+        let answer: String = redis.step(&acquire).await?;
+        match answer.as_str() {
+            "held" => return Ok(Acquired::Held(Box::new(Held::new(redis, name, token)))),
+            "exempt" => return Ok(Acquired::Exempt),
+            left_ms => {
+                // Who holds it may die and say nothing: its lease ends then, at the latest.
+                let left = Duration::from_millis(left_ms.parse::<u64>().unwrap_or_default() + 1);
+                let look = redis.wakes.look();
+                if hearing.called(&name, left.min(look)).await.as_deref() == Some(PUBLISHED) {
+                    return Ok(Acquired::Published);
+                }
+            }
+        }
+    }
+}
+
+/// What is said when a lease is given back after what it was for has been published.
+const PUBLISHED: &str = "published";
+/// What is said when it has not.
+const GIVEN_UP: &str = "given-up";
+
+/// A lease that is held here.
+#[derive(Debug)]
+struct Held {
+    redis: Arc<Inner>,
+    name: Arc<str>,
+    token: String,
+    _renewing: AbortOnDropHandle<()>,
+}
+
+impl Held {
+    #[expect(clippy::disallowed_methods, reason = "the handle ends it")]
+    fn new(redis: &Arc<Inner>, name: Arc<str>, token: String) -> Self {
+        let renewing = renew(Arc::clone(redis), Arc::clone(&name), token.clone());
+        let renewing = AbortOnDropHandle::new(tokio::spawn(renewing));
+        Self { redis: Arc::clone(redis), name, token, _renewing: renewing }
+    }
+}
+
+impl HeldLease for Held {
+    fn release(self: Box<Self>, released: Released) -> BoxFuture<'static, ()> {
+        async move {
+            let word = match released {
+                Released::Published => PUBLISHED,
+                Released::GivenUp => GIVEN_UP,
+            };
+            let mut release = RELEASE.prepare_invoke();
+            release.key(&*self.name).arg(&self.token).arg(self.redis.keys.wakes());
+            release.arg(format!("{word} {}", self.name));
+            match self.redis.step::<u8>(&release).await {
+                Ok(1) => {}
+                Ok(_) => tracing::warn!(lease = %self.name, "a lease had ended before its work"),
+                Err(failure) => tracing::debug!(%failure, "a lease ends by itself"),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Lets a lease live on for as long as it is polled, or until somebody else has it.
+async fn renew(redis: Arc<Inner>, name: Arc<str>, token: String) {
+    loop {
+        tokio::time::sleep(REDIS_LEASE_TTL / 3).await;
+        let mut renew = RENEW.prepare_invoke();
+        renew.key(&*name).arg(&token).arg(ms(REDIS_LEASE_TTL));
+        // What can not be renewed now may be before it ends.
+        if let Ok(0) = redis.step::<u8>(&renew).await {
+            tracing::warn!(lease = %name, "a lease was lost: somebody else may do the same work");
+            return;
+        }
+    }
+}

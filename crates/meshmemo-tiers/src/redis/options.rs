@@ -1,0 +1,52 @@
+//! What makes one shared tier different from another.
+
+use std::sync::Arc;
+
+use meshmemo::Clock;
+
+use super::servers::Servers;
+
+/// What makes one shared tier different from another.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RedisOptions {
+    /// Where Redis is: one URL of a server, or several of the nodes of a Cluster.
+    pub urls: Vec<String>,
+    /// What all names in Redis begin with.
+    pub prefix: String,
+    /// Bytes that an entry may have to be shared.
+    pub max_value_bytes: u64,
+    /// Whether this gateway writes at all.
+    pub is_written: bool,
+    /// What this gateway is called among the others.
+    pub node: String,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl RedisOptions {
+    /// What all names in Redis begin with, unless configured.
+    pub const PREFIX: &str = "meshmemo";
+    /// Bytes that an entry may have to be shared, unless configured.
+    pub const MAX_VALUE_BYTES: u64 = 256 << 20;
+
+    /// Checks URLs, and connects to nothing.
+    ///
+    /// # Errors
+    /// What is wrong with them, in words that have no password.
+    pub fn check_urls(urls: &[String]) -> Result<(), String> {
+        Servers::new(urls).infos().map(drop).map_err(|failure| failure.detail)
+    }
+
+    /// Describes the shared tier of a gateway called `node`; the rest is as most people want it.
+    pub fn new(urls: Vec<String>, node: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            urls,
+            prefix: Self::PREFIX.to_owned(),
+            max_value_bytes: Self::MAX_VALUE_BYTES,
+            is_written: true,
+            node: node.into(),
+            clock,
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What Redis does in one step, as Lua. Every name that a script touches is in the slot of its first key.
+
+use std::sync::LazyLock;
+
+use ::redis::Script;
+
+/// What Redis does in one step.
+type Step = LazyLock<Script>;
+
+/// Makes an upload visible, and lets what it replaces end when its readers have read it.
+///
+/// Keys: the manifest, then the chunks. Arguments: the manifest; what it lives, in ms, or 0 for ever; what
+/// replaced chunks live, in ms; what the name of any chunk of this entry begins with, before the upload.
+/// Returns the line of the manifest that was there, or nothing; or `incomplete`, if chunks are gone.
+pub(super) static PUBLISH: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        local lives, lingers, chunk = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+        for i = 2, #KEYS do
+            if redis.call('EXISTS', KEYS[i]) == 0 then return 'incomplete' end
+        end
+        local old = redis.call('GETRANGE', KEYS[1], 0, 255)
+        redis.call('SET', KEYS[1], ARGV[1])
+        if lives > 0 then redis.call('PEXPIRE', KEYS[1], lives) end
+        for i = 2, #KEYS do
+            if lives > 0 then
+                redis.call('PEXPIRE', KEYS[i], lives + lingers)
+            else
+                redis.call('PERSIST', KEYS[i])
+            end
+        end
+        local upload, count = string.match(old, '^mm1 e (%x+) (%d+) ')
+        if upload then
+            for i = 0, tonumber(count) - 1 do
+                redis.call('PEXPIRE', chunk .. upload .. ':' .. i, lingers)
+            end
+        end
+        return string.match(old, '^[^\n]*') or ''
+        ",
+    )
+});
+
+/// Takes an entry away, and lets its chunks end when its readers have read them.
+///
+/// Keys: the manifest. Arguments: the only upload that is meant, or `*`; what its chunks live, in ms; what the
+/// name of any chunk begins with. Returns the line of the manifest, or nothing.
+pub(super) static REMOVE: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        local only, lingers, chunk = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+        local line = string.match(redis.call('GETRANGE', KEYS[1], 0, 255), '^[^\n]*') or ''
+        local upload, count = string.match(line, '^mm1 e (%x+) (%d+) ')
+        if only ~= '*' and upload ~= only then return '' end
+        redis.call('DEL', KEYS[1])
+        if upload then
+            for i = 0, tonumber(count) - 1 do
+                redis.call('PEXPIRE', chunk .. upload .. ':' .. i, lingers)
+            end
+        end
+        return line
+        ",
+    )
+});
+
+/// Takes a lease, unless somebody has it or what it is for is too large to be shared.
+///
+/// Keys: the lease, the manifest. Arguments: the token; what it lives, in ms. Returns `held`, `exempt`, or
+/// how long the other one's lasts at least, in ms.
+pub(super) static ACQUIRE: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        if string.sub(redis.call('GETRANGE', KEYS[2], 0, 5), 1, 6) == 'mm1 x ' then
+            return 'exempt'
+        end
+        if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'held' end
+        return tostring(redis.call('PTTL', KEYS[1]))
+        ",
+    )
+});
+
+/// Lets a lease live on, if it is still held. Keys: the lease. Arguments: the token; what it lives, in ms.
+pub(super) static RENEW: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+        return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+        ",
+    )
+});
+
+/// Gives a lease back, if it is still held, and wakes who waits for it.
+///
+/// Keys: the lease. Arguments: the token; the channel; what is said there.
+pub(super) static RELEASE: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+        redis.call('DEL', KEYS[1])
+        redis.call('PUBLISH', ARGV[2], ARGV[3])
+        return 1
+        ",
+    )
+});
+
+/// Appends a removal to the log.
+///
+/// Keys: the log, the sequence, the identity, the epochs. Arguments: the removal; how long the log may be;
+/// an identity for a log that has none; the removal's shape and until when it reaches, in ns, or empty ones;
+/// how many shapes may be known. Returns the removal's number.
+pub(super) static ANNOUNCE: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        redis.call('SET', KEYS[3], ARGV[3], 'NX')
+        local number = redis.call('INCR', KEYS[2])
+        redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'n', number, 'r', ARGV[1])
+        local shape, reaches = ARGV[4], ARGV[5]
+        if shape ~= '' then
+            local known = redis.call('HGET', KEYS[4], shape)
+            if not known and redis.call('HLEN', KEYS[4]) >= tonumber(ARGV[6]) then
+                shape = 'forgotten'
+                known = redis.call('HGET', KEYS[4], shape)
+            end
+            if not known or tonumber(known) < tonumber(reaches) then
+                redis.call('HSET', KEYS[4], shape, reaches)
+            end
+        end
+        return number
+        ",
+    )
+});
+
+/// Says where the log stands; a log without an identity is given one.
+///
+/// Keys: the log, the sequence, the identity. Arguments: an identity. Returns the identity, the number of
+/// the last removal and its place in the log.
+pub(super) static STAND: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        local identity = redis.call('GET', KEYS[3])
+        if not identity then
+            identity = ARGV[1]
+            redis.call('SET', KEYS[3], identity)
+        end
+        local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+        local place = last[1] and last[1][1] or '0-0'
+        return { identity, tonumber(redis.call('GET', KEYS[2]) or '0'), place }
+        ",
+    )
+});
+
+/// Raises epochs that are known here to what they are there, if they are later. Keys: the epochs. Arguments:
+/// shapes and until when they reach, in turn.
+pub(super) static RAISE: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        for i = 1, #ARGV, 2 do
+            local known = redis.call('HGET', KEYS[1], ARGV[i])
+            if not known or tonumber(known) < tonumber(ARGV[i + 1]) then
+                redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+            end
+        end
+        ",
+    )
+});
+
+/// Stands in the line for a slot at any of some backends, or takes one, if it is free and nobody before wants
+/// it.
+///
+/// Keys: the line, when each in it was last seen, what each wants, the numbers of the line, what the names of
+/// held slots begin with. Arguments: the token; what a slot lives, in ms; how long who was not seen stays in
+/// the line, in ms; what is wanted, as a list of names and numbers in JSON. Returns which of those it is,
+/// counted from 1, or 0.
+pub(super) static TAKE_SLOT: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        local line, seen, wants, numbers, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+        local token, lives, waits = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+        local time = redis.call('TIME')
+        local now = time[1] * 1000 + math.floor(time[2] / 1000)
+        for _, gone in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', now - waits)) do
+            redis.call('ZREM', line, gone)
+            redis.call('ZREM', seen, gone)
+            redis.call('HDEL', wants, gone)
+        end
+        if not redis.call('ZSCORE', line, token) then
+            redis.call('ZADD', line, redis.call('INCR', numbers), token)
+        end
+        redis.call('ZADD', seen, now, token)
+        redis.call('HSET', wants, token, ARGV[4])
+        local room = {}
+        local function free(name, concurrency)
+            if not room[name] then
+                redis.call('ZREMRANGEBYSCORE', prefix .. name, '-inf', now)
+                room[name] = concurrency - redis.call('ZCARD', prefix .. name)
+            end
+            return room[name]
+        end
+        for _, waiting in ipairs(redis.call('ZRANGE', line, 0, -1)) do
+            local best, best_at, best_room = nil, 0, 0
+            for at, wanted in ipairs(cjson.decode(redis.call('HGET', wants, waiting) or '[]')) do
+                local left = free(wanted[1], wanted[2])
+                if left > best_room then best, best_at, best_room = wanted[1], at, left end
+            end
+            if waiting == token then
+                if not best then return 0 end
+                redis.call('ZADD', prefix .. best, now + lives, token)
+                redis.call('ZREM', line, token)
+                redis.call('ZREM', seen, token)
+                redis.call('HDEL', wants, token)
+                return best_at
+            end
+            if best then room[best] = room[best] - 1 end
+        end
+        return 0
+        ",
+    )
+});
+
+/// Lets a slot live on, if it is still held. Keys: the held slots of its backend. Arguments: the token; what it
+/// lives, in ms.
+pub(super) static RENEW_SLOT: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+        local time = redis.call('TIME')
+        local now = time[1] * 1000 + math.floor(time[2] / 1000)
+        redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[1])
+        return 1
+        ",
+    )
+});
+
+/// Leaves the line, or gives a slot back, and wakes who waits for one.
+///
+/// Keys: the line, when each was seen, what each wants, the held slots of the backend. Arguments: the token; the
+/// channel; what is said there.
+pub(super) static LEAVE_SLOT: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        redis.call('ZREM', KEYS[1], ARGV[1])
+        redis.call('ZREM', KEYS[2], ARGV[1])
+        redis.call('HDEL', KEYS[3], ARGV[1])
+        redis.call('ZREM', KEYS[4], ARGV[1])
+        redis.call('PUBLISH', ARGV[2], ARGV[3])
+        return 1
+        ",
+    )
+});

@@ -1,0 +1,3 @@
+//! The shared tier's behaviours, one file each, on real servers.
+
+mod conformance;
