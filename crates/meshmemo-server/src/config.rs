@@ -53,7 +53,7 @@ const fn setting(name: &'static str, environment: &'static str, default: &'stati
 }
 
 /// Every setting there is.
-pub const SETTINGS: [Setting; 32] = [
+pub const SETTINGS: [Setting; 33] = [
     setting("listen", "MESHMEMO_LISTEN", "127.0.0.1:8080"),
     // The default is the platform's cache directory + `/meshmemo`.
     setting("data_dir", "MESHMEMO_DATA_DIR", ""),
@@ -66,6 +66,7 @@ pub const SETTINGS: [Setting; 32] = [
     },
     setting("redis_prefix", "MESHMEMO_REDIS_PREFIX", "meshmemo"),
     setting("redis_max_value", "MESHMEMO_REDIS_MAX_VALUE", "256MiB"),
+    setting("redis_lease", "MESHMEMO_REDIS_LEASE", "10s"),
     setting("redis_mode", "MESHMEMO_REDIS_MODE", "read-write"),
     setting("warm", "MESHMEMO_WARM", "25%"),
     setting("backend", "MESHMEMO_BACKEND", "relief"),

@@ -96,6 +96,7 @@ fn redis(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Redis
     let mut options = RedisOptions::new(redis.urls.clone(), node, Arc::clone(clock));
     options.prefix.clone_from(&redis.prefix);
     options.max_value_bytes = redis.max_value_bytes;
+    options.lease = redis.lease;
     options.is_written = redis.mode != Mode::ReadOnly;
     Ok(Some(Redis::new(options)))
 }

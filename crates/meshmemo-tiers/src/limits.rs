@@ -115,12 +115,12 @@ pub(crate) const REDIS_REMOVALS_AHEAD: usize = 64;
 /// How many entries in Redis with the same bytes are looked at for one that is meant.
 pub(crate) const REDIS_SAME_BYTES_MAX: usize = 64;
 
-/// How long a lease lasts that is not renewed: how long others wait for a holder that has died.
-pub(crate) const REDIS_LEASE_TTL: Duration = Duration::from_secs(10);
-
 /// How often who waits for others looks, where it would be told, and where it would not.
 pub(crate) const REDIS_LOOK: Duration = Duration::from_secs(1);
 pub(crate) const REDIS_LOOK_DEAF: Duration = Duration::from_millis(250);
+
+/// How soon it looks again at the earliest.
+pub(crate) const REDIS_LOOK_LEAST: Duration = Duration::from_millis(20);
 
 /// How many removals the log keeps for gateways that were away.
 pub(crate) const REDIS_LOG_MAX: usize = 10_000;
@@ -150,8 +150,7 @@ pub(crate) const REDIS_LOST_SHOWN: Duration = Duration::from_hours(1);
 pub(crate) const REDIS_PULSE: Duration = Duration::from_secs(2);
 pub(crate) const REDIS_PULSE_TTL: Duration = Duration::from_secs(15);
 
-/// How long a slot lasts that is not renewed, and how long who waits for one stays in the line unseen.
-pub(crate) const REDIS_SLOT_TTL: Duration = Duration::from_secs(10);
+/// How long who waits for a slot stays in the line unseen.
 pub(crate) const REDIS_SLOT_UNSEEN_MAX: Duration = Duration::from_secs(4);
 
 /// How long a record lasts.

@@ -74,6 +74,7 @@ struct Inner {
     next_bulk: AtomicUsize,
     transfers: Arc<Semaphore>,
     max_value_bytes: u64,
+    lease: Duration,
     node: String,
     clock: Arc<dyn Clock>,
     condition: Mutex<Condition>,
@@ -92,7 +93,8 @@ impl Redis {
     /// Describes the tier; nothing is connected to before the first use. URLs that can not be read show
     /// in its health.
     pub fn new(options: RedisOptions) -> Self {
-        let RedisOptions { urls, prefix, max_value_bytes, is_written, node, clock } = options;
+        let RedisOptions { urls, prefix, max_value_bytes, lease, is_written, node, clock } =
+            options;
         let servers = Arc::new(Servers::new(&urls));
         let mut condition = Condition::default();
         if let Err(failure) = servers.infos() {
@@ -106,6 +108,7 @@ impl Redis {
             next_bulk: AtomicUsize::new(0),
             transfers: Arc::new(Semaphore::new(REDIS_TRANSFERS_MAX)),
             max_value_bytes,
+            lease,
             node,
             clock,
             condition: Mutex::new(condition),

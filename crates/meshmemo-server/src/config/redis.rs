@@ -1,14 +1,20 @@
 //! The settings of the shared tier, and what each lower tier is used for.
 
+use std::time::Duration;
+
 use anyhow::{Result, anyhow};
 use meshmemo::Mode;
 use meshmemo_tiers::RedisOptions;
 
 use super::resolve::Resolved;
-use crate::units::{SIZE_FORM, parse_size};
+use crate::units::{DURATION_FORM, SIZE_FORM, parse_duration, parse_size};
 
 /// What a prefix of names in Redis may have.
 const PREFIX_FORM: &str = "1 to 64 letters, digits, or any of `-_.:`";
+
+/// How long a lease may last.
+const LEASE_MIN: Duration = Duration::from_secs(1);
+const LEASE_MAX: Duration = Duration::from_mins(5);
 
 /// The shared tier.
 #[derive(Debug, Clone)]
@@ -19,6 +25,8 @@ pub struct RedisConfig {
     pub prefix: String,
     /// Bytes that an entry may have to be shared.
     pub max_value_bytes: u64,
+    /// How long a lease or a slot lasts that is not renewed.
+    pub lease: Duration,
     /// What it is used for.
     pub mode: Mode,
 }
@@ -36,12 +44,17 @@ impl RedisConfig {
         let max_value_bytes = resolved.check("redis_max_value", &range, |text| {
             parse_size(text).filter(|size| (1..=512 << 20).contains(size))
         })?;
+        let range = format!("{DURATION_FORM}, from 1 second to 5 minutes");
+        let lease = resolved.check("redis_lease", &range, |text| {
+            let is_in_range = |it: &Duration| (LEASE_MIN..=LEASE_MAX).contains(it);
+            parse_duration(text).filter(is_in_range)
+        })?;
         let mode = mode(resolved, "redis_mode")?;
         let urls = match resolved.text("redis") {
             "" | "off" => return Ok(None),
             text => text.split(',').map(str::trim).filter(|url| !url.is_empty()).map(url).collect(),
         };
-        Ok(mode.map(|mode| Self { urls, prefix, max_value_bytes, mode }))
+        Ok(mode.map(|mode| Self { urls, prefix, max_value_bytes, lease, mode }))
     }
 
     /// Checks the URLs, and connects to nothing.

@@ -247,6 +247,11 @@ impl House {
         assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
     }
 
+    /// Returns whether the server runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Ends the server as an operator does, and expects that nothing was dropped.
     pub(crate) fn end(&mut self) {
         self.terminate();

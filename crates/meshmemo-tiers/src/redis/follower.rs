@@ -105,8 +105,9 @@ impl Follower {
     async fn step(&mut self) -> Result<(), Failure> {
         let stand = self.look().await?;
         tell_waiting(&self.redis).await?;
+        // What is not done to its end is done again.
         let before = self.position.clone();
-        let position = match self.position.take() {
+        let position = match before.clone() {
             None => self.join(stand).await?,
             Some(position)
                 if position.identity != stand.identity || position.number > stand.number =>
@@ -135,8 +136,11 @@ impl Follower {
         }
         stand.arg(unique()?);
         let work = async |connection: &mut _| stand.invoke_async(connection).await;
-        let (identity, number, place) = self.link.run(REDIS_CONTROL_MAX, work).await?;
-        Ok(Stand { identity, number, place })
+        let (identity, number, place): (String, u64, String) =
+            self.link.run(REDIS_CONTROL_MAX, work).await?;
+        let is_identity = identity.len() == 32 && identity.bytes().all(|it| it.is_ascii_hexdigit());
+        let strange = || Failure::garbled("the log of removals has a strange identity");
+        is_identity.then_some(Stand { identity, number, place }).ok_or_else(strange)
     }
 
     /// Joins the others: what they removed before does not concern what is here.
@@ -156,12 +160,13 @@ impl Follower {
             .arg("STREAMS");
         read.arg(self.redis.keys.removals("log")).arg(&position.place);
         let limit = REDIS_FOLLOW_WAIT + REDIS_CONTROL_MAX;
-        // What is read holds before it counts; what is not, is read again.
-        self.position = Some(position.clone());
         let reply: Option<StreamReadReply> = self.link.query(limit, &read).await?;
         let read = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|stream| stream.ids);
         let read: Vec<StreamId> = read.collect();
         let next = read.first().and_then(|first| first.get::<u64>("n"));
+        if read.iter().any(|entry| entry.get("n").is_none_or(|number: u64| number < 1)) {
+            return Err(Failure::garbled("a removal in the log has no number"));
+        }
         let is_whole = match next {
             Some(next) => next <= position.number + 1,
             None => last <= position.number,
@@ -174,8 +179,8 @@ impl Follower {
         }
         let mut position = position;
         for entry in read {
-            self.apply(&entry).await;
             let number = entry.get("n").unwrap_or(position.number);
+            self.apply(&entry).await?;
             position = Position { number, place: entry.id, ..position };
         }
         if !is_whole && next.is_none() {
@@ -185,12 +190,17 @@ impl Follower {
     }
 
     /// Removes here what another gateway has removed.
-    async fn apply(&mut self, entry: &StreamId) {
-        let notice: Option<Notice> =
-            entry.get::<String>("r").and_then(|text| serde_json::from_str(&text).ok());
-        let Some(notice) = notice else {
-            tracing::warn!(place = entry.id, "a removal of another gateway can not be read");
-            return;
+    async fn apply(&mut self, entry: &StreamId) -> Result<(), Failure> {
+        let text: String = entry.get("r").unwrap_or_default();
+        if entry.get("s") != Some(notice::sum(&text)) {
+            return Err(Failure::garbled("a removal in the log is not what was written"));
+        }
+        let Ok(notice) = serde_json::from_str::<Notice>(&text) else {
+            tracing::warn!(
+                place = entry.id,
+                "a removal that a newer gateway made is not understood"
+            );
+            return Ok(());
         };
         if let Some((shape, reaches_ns)) = notice.epoch()
             && (self.epochs.len() < REDIS_SHAPES_MAX || self.epochs.contains_key(&shape))
@@ -201,6 +211,7 @@ impl Follower {
         if notice.by != self.redis.node {
             self.remove(notice.selector(self.redis.clock.wall())).await;
         }
+        Ok(())
     }
 
     async fn remove(&self, selector: Selector) {
@@ -213,6 +224,11 @@ impl Follower {
     /// Begins with a log that begins anew: Redis was restarted without it. What it knew of removals is
     /// told to it, and what it can not know any more, to people.
     async fn begin_anew(&mut self, stand: &Stand) -> Result<Position, Failure> {
+        // What a bit on the way has changed is no news.
+        let again = self.look().await?;
+        if again.identity != stand.identity || again.number < stand.number {
+            return Err(Failure::garbled("the log of removals is another one each time"));
+        }
         let epochs = self.redis.keys.removals("epochs");
         if !self.epochs.is_empty() {
             let mut raise = RAISE.prepare_invoke();

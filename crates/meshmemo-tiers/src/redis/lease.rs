@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::scripts::{ACQUIRE, RELEASE, RENEW};
 use super::{Inner, Redis, ms, unique};
-use crate::limits::REDIS_LEASE_TTL;
+use crate::limits::REDIS_LOOK_LEAST;
 
 impl Lease for Redis {
     fn acquire(&self, key: Key) -> BoxFuture<'_, Result<Acquired>> {
@@ -28,14 +28,15 @@ async fn acquire(redis: &Arc<Inner>, key: Key) -> Result<Acquired> {
     let mut hearing = redis.wakes.hear();
     loop {
         let mut acquire = ACQUIRE.prepare_invoke();
-        acquire.key(&*name).key(redis.keys.manifest(&key)).arg(&token).arg(ms(REDIS_LEASE_TTL));
+        acquire.key(&*name).key(redis.keys.manifest(&key)).arg(&token).arg(ms(redis.lease));
         let answer: String = redis.step(&acquire).await?;
         match answer.as_str() {
             "held" => return Ok(Acquired::Held(Box::new(Held::new(redis, name, token)))),
             "exempt" => return Ok(Acquired::Exempt),
             left_ms => {
                 // Who holds it may die and say nothing: its lease ends then, at the latest.
-                let left = Duration::from_millis(left_ms.parse::<u64>().unwrap_or_default() + 1);
+                let left = left_ms.parse().unwrap_or_default();
+                let left = Duration::from_millis(left).max(REDIS_LOOK_LEAST);
                 let look = redis.wakes.look();
                 if hearing.called(&name, left.min(look)).await.as_deref() == Some(PUBLISHED) {
                     return Ok(Acquired::Published);
@@ -91,9 +92,9 @@ impl HeldLease for Held {
 /// Lets a lease live on for as long as it is polled, or until somebody else has it.
 async fn renew(redis: Arc<Inner>, name: Arc<str>, token: String) {
     loop {
-        tokio::time::sleep(REDIS_LEASE_TTL / 3).await;
+        tokio::time::sleep(redis.lease / 3).await;
         let mut renew = RENEW.prepare_invoke();
-        renew.key(&*name).arg(&token).arg(ms(REDIS_LEASE_TTL));
+        renew.key(&*name).arg(&token).arg(ms(redis.lease));
         // What can not be renewed now may be before it ends.
         if let Ok(0) = redis.step::<u8>(&renew).await {
             tracing::warn!(lease = %name, "a lease was lost: somebody else may do the same work");

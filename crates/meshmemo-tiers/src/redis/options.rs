@@ -1,6 +1,7 @@
 //! What makes one shared tier different from another.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use meshmemo::Clock;
 
@@ -16,6 +17,9 @@ pub struct RedisOptions {
     pub prefix: String,
     /// Bytes that an entry may have to be shared.
     pub max_value_bytes: u64,
+    /// How long a lease or a slot lasts that is not renewed: how long others wait for a gateway that has died,
+    /// and how long one may be paused and keep what it holds.
+    pub lease: Duration,
     /// Whether this gateway writes at all.
     pub is_written: bool,
     /// What this gateway is called among the others.
@@ -29,6 +33,8 @@ impl RedisOptions {
     pub const PREFIX: &str = "meshmemo";
     /// Bytes that an entry may have to be shared, unless configured.
     pub const MAX_VALUE_BYTES: u64 = 256 << 20;
+    /// How long a lease lasts that is not renewed, unless configured.
+    pub const LEASE: Duration = Duration::from_secs(10);
 
     /// Checks URLs, and connects to nothing.
     ///
@@ -44,6 +50,7 @@ impl RedisOptions {
             urls,
             prefix: Self::PREFIX.to_owned(),
             max_value_bytes: Self::MAX_VALUE_BYTES,
+            lease: Self::LEASE,
             is_written: true,
             node: node.into(),
             clock,

@@ -12,7 +12,7 @@ use meshmemo::{Peers, Result, Selector, Trouble};
 use tokio::sync::watch;
 
 use super::failure::Failure;
-use super::notice::Notice;
+use super::notice::{self, Notice};
 use super::scripts::ANNOUNCE;
 use super::{Inner, Redis, ms, unique};
 use crate::limits::{
@@ -102,8 +102,9 @@ async fn tell(redis: &Inner, notice: &Notice) -> Result<(), Failure> {
     for what in ["log", "sequence", "identity", "epochs"] {
         announce.key(redis.keys.removals(what));
     }
+    let sum = notice::sum(&text);
     announce.arg(text).arg(REDIS_LOG_MAX).arg(unique()?);
-    announce.arg(shape).arg(reaches_ns).arg(REDIS_SHAPES_MAX);
+    announce.arg(shape).arg(reaches_ns).arg(REDIS_SHAPES_MAX).arg(sum);
     redis.step::<u64>(&announce).await.map(drop)
 }
 

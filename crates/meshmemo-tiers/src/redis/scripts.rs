@@ -106,13 +106,13 @@ pub(super) static RELEASE: Step = LazyLock::new(|| {
 ///
 /// Keys: the log, the sequence, the identity, the epochs. Arguments: the removal; how long the log may be;
 /// an identity for a log that has none; the removal's shape and until when it reaches, in ns, or empty ones;
-/// how many shapes may be known. Returns the removal's number.
+/// how many shapes may be known; the sum of the removal's text. Returns the removal's number.
 pub(super) static ANNOUNCE: Step = LazyLock::new(|| {
     Script::new(
         r"
         redis.call('SET', KEYS[3], ARGV[3], 'NX')
         local number = redis.call('INCR', KEYS[2])
-        redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'n', number, 'r', ARGV[1])
+        redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'n', number, 'r', ARGV[1], 's', ARGV[7])
         local shape, reaches = ARGV[4], ARGV[5]
         if shape ~= '' then
             local known = redis.call('HGET', KEYS[4], shape)

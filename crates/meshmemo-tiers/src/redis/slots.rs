@@ -11,9 +11,10 @@ use meshmemo::{HeldSlot, Result, Slots, TakenSlot, Wanted};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::failure::Failure;
 use super::scripts::{LEAVE_SLOT, RENEW_SLOT, TAKE_SLOT};
 use super::{Inner, Redis, ms, unique};
-use crate::limits::{REDIS_SLOT_TTL, REDIS_SLOT_UNSEEN_MAX};
+use crate::limits::REDIS_SLOT_UNSEEN_MAX;
 
 /// What is called when a slot may be free.
 const SLOTS: &str = "slots";
@@ -35,11 +36,13 @@ async fn take(redis: &Arc<Inner>, wanted: Vec<Wanted>) -> Result<TakenSlot> {
         for what in ["line", "seen", "wants", "numbers"] {
             take.key(redis.keys.slots(what));
         }
-        take.key(redis.keys.held_slots()).arg(&token).arg(ms(REDIS_SLOT_TTL));
+        take.key(redis.keys.held_slots()).arg(&token).arg(ms(redis.lease));
         take.arg(ms(REDIS_SLOT_UNSEEN_MAX)).arg(&pairs);
         let taken: usize = redis.step(&take).await?;
         if let Some(at) = taken.checked_sub(1) {
-            let name = format!("{}{}", redis.keys.held_slots(), wanted[at].name);
+            let nowhere = || Failure::garbled(format!("there is no backend {taken}"));
+            let backend = wanted.get(at).ok_or_else(nowhere)?;
+            let name = format!("{}{}", redis.keys.held_slots(), backend.name);
             standing.held_at = Some(name.clone());
             return Ok(TakenSlot { at, held: Box::new(Held::new(standing, name)) });
         }
@@ -96,9 +99,9 @@ impl HeldSlot for Held {}
 /// Lets a slot live on for as long as it is polled.
 async fn renew(redis: Arc<Inner>, name: String, token: String) {
     loop {
-        tokio::time::sleep(REDIS_SLOT_TTL / 3).await;
+        tokio::time::sleep(redis.lease / 3).await;
         let mut renew = RENEW_SLOT.prepare_invoke();
-        renew.key(&name).arg(&token).arg(ms(REDIS_SLOT_TTL));
+        renew.key(&name).arg(&token).arg(ms(redis.lease));
         if let Ok(0) = redis.step::<u8>(&renew).await {
             tracing::warn!(
                 slot = name,

@@ -180,6 +180,10 @@ pub(in crate::cli) struct RedisSettings {
     /// What a result may weigh to be shared; a larger one stays with its gateway [default: 256MiB]
     #[arg(long, value_name = "SIZE")]
     redis_max_value: Option<String>,
+    /// How long others wait for a gateway that has died with work of theirs, and how long one may be paused
+    /// and keep it [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    redis_lease: Option<String>,
     /// What Redis is used for: `read-write`, `read-only`, `write-only` or `off` [default: read-write]
     #[arg(long, value_name = "MODE")]
     redis_mode: Option<String>,
@@ -192,6 +196,7 @@ impl RedisSettings {
             ("redis", &self.redis),
             ("redis_prefix", &self.redis_prefix),
             ("redis_max_value", &self.redis_max_value),
+            ("redis_lease", &self.redis_lease),
             ("redis_mode", &self.redis_mode),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()

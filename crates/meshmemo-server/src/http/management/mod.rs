@@ -38,11 +38,15 @@ fn invalid(name: &str, value: &Value, range: &str) -> Problem {
 
 /// Returns what was removed, if every tier could remove it.
 fn succeed(removal: &Removal) -> Result<Removed, Problem> {
-    match removal.failures.first() {
-        None => Ok(removal.removed),
-        Some((tier, error)) => {
-            let detail = format!("the tier `{tier}` could not remove what it holds: {error}");
-            Err(Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, detail))
-        }
+    if removal.failures.is_empty() {
+        return Ok(removal.removed);
     }
+    let told = |(place, error): &(&str, meshmemo::Error)| match *place {
+        "peers" => {
+            format!("other gateways are told when the shared tier can be reached again ({error})")
+        }
+        tier => format!("the tier `{tier}` could not remove what it holds: {error}"),
+    };
+    let detail = removal.failures.iter().map(told).collect::<Vec<_>>().join("; ");
+    Err(Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, detail))
 }

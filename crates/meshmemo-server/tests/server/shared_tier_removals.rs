@@ -1,0 +1,169 @@
+//! What one gateway removes leaves every other one, also one that was away, and does not come back.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::answer::send;
+use crate::gateways::{Gateways, eventually, redis_stats, within};
+use crate::house::House;
+use crate::stand_in::Protocol;
+
+/// How long a removal may take to reach the other gateways.
+const REACHES_MAX: Duration = Duration::from_secs(1);
+
+/// Returns the labels of what a gateway has of its own.
+fn own_entries(house: &House) -> usize {
+    let stats = house.stats();
+    let items = |tier: &str| stats["tiers"][tier]["items"].as_u64().unwrap();
+    usize::try_from(items("memory").max(items("disk"))).unwrap()
+}
+
+fn entries(house: &House) -> Vec<Value> {
+    house.get("/api/cache/entries").ok().json()["entries"].as_array().unwrap().clone()
+}
+
+/// Has two models made that both gateways have in memory and on disk.
+fn furnish(gateways: &Gateways) {
+    for seed in [1, 2] {
+        send(gateways.ask(0, seed)).ok();
+    }
+    eventually("they are shared", || {
+        redis_stats(&gateways.houses[0])["written_mb"].as_f64() > Some(0.0)
+            && gateways.houses[0].stats()["tiers"]["disk"]["items"] == 2
+    });
+    for house in 1..gateways.houses.len() {
+        for seed in [1, 2] {
+            eventually("it is shared", || {
+                send(gateways.ask(house, seed)).ok().cache_status().starts_with("meshmemo; hit")
+            });
+        }
+        eventually("it is on disk", || {
+            gateways.houses[house].stats()["tiers"]["disk"]["items"] == 2
+        });
+    }
+}
+
+#[test]
+fn removals_purges_and_clears_reach_memory_and_disk_of_all_within_a_second() {
+    let gateways = Gateways::before(3, 1, Protocol::Generic, &[]);
+    furnish(&gateways);
+    let others = || gateways.houses[1..].iter();
+    let key = entries(&gateways.houses[0])[0]["key"].as_str().unwrap().to_owned();
+    gateways.houses[0].delete(&format!("/api/cache/entries/{key}")).ok();
+    within(REACHES_MAX, "one entry", || others().all(|house| own_entries(house) == 1));
+    let purge = json!({ "model_id": "model-1" });
+    gateways.houses[0].post("/api/cache/purge", &purge).ok();
+    within(REACHES_MAX, "a purge", || others().all(|house| own_entries(house) == 0));
+    furnish(&gateways);
+    gateways.houses[2].post("/api/cache/clear", &json!({})).ok();
+    within(REACHES_MAX, "a clear", || gateways.houses.iter().all(|house| own_entries(house) == 0));
+    assert!(gateways.houses.iter().all(|house| entries(house).is_empty()));
+    assert!(gateways.houses.iter().all(|house| house.files().is_empty()));
+}
+
+#[test]
+fn a_refresh_replaces_what_the_others_have() {
+    let gateways = Gateways::before(2, 1, Protocol::Generic, &[]);
+    furnish(&gateways);
+    gateways.backends[0].padding(10_000);
+    let fresh = send(gateways.ask(0, 1).header("cache-control", "no-cache")).ok();
+    eventually("the other one has it", || send(gateways.ask(1, 1)).ok().body == fresh.body);
+}
+
+#[test]
+fn what_is_removed_while_it_is_made_elsewhere_does_not_come_back() {
+    let gateways = Gateways::before(2, 1, Protocol::Generic, &[]);
+    gateways.backends[0].close_gate();
+    thread::scope(|scope| {
+        let making = scope.spawn(|| send(gateways.ask(0, 1)));
+        gateways.backends[0].wait_until_begun(1);
+        gateways.houses[1].post("/api/cache/clear", &json!({})).ok();
+        gateways.backends[0].open_gate();
+        making.join().unwrap().ok();
+    });
+    eventually("nothing is written any more", || gateways.houses[0].open_requests() == 0);
+    assert!(gateways.houses.iter().all(|house| own_entries(house) == 0));
+    send(gateways.ask(1, 1)).ok();
+    assert_eq!(gateways.begun(), 2, "it is made anew");
+}
+
+#[test]
+fn a_gateway_that_was_away_learns_what_was_removed_meanwhile() {
+    let mut gateways = Gateways::before(2, 1, Protocol::Generic, &[]);
+    furnish(&gateways);
+    gateways.houses[1].end();
+    let key = entries(&gateways.houses[0])[0]["key"].as_str().unwrap().to_owned();
+    gateways.houses[0].delete(&format!("/api/cache/entries/{key}")).ok();
+    let dir = gateways.houses[1].dir();
+    gateways.houses[1] = gateways.one_more(&dir);
+    eventually("it has learned", || own_entries(&gateways.houses[1]) == 1);
+    // What is gone from the log is found by what it left behind.
+    gateways.houses[1].end();
+    gateways.houses[0].post("/api/cache/clear", &json!({})).ok();
+    gateways.redis.command("XTRIM meshmemo:{removals}:log MAXLEN 0");
+    gateways.houses[1] = gateways.one_more(&dir);
+    eventually("it has learned", || own_entries(&gateways.houses[1]) == 0);
+}
+
+#[test]
+fn a_key_that_left_the_log_is_found_by_its_tombstone() {
+    let mut gateways = Gateways::before(2, 1, Protocol::Generic, &[]);
+    furnish(&gateways);
+    gateways.houses[1].end();
+    let key = entries(&gateways.houses[0])[0]["key"].as_str().unwrap().to_owned();
+    gateways.houses[0].delete(&format!("/api/cache/entries/{key}")).ok();
+    gateways.redis.command("XTRIM meshmemo:{removals}:log MAXLEN 0");
+    let dir = gateways.houses[1].dir();
+    gateways.houses[1] = gateways.one_more(&dir);
+    eventually("it has learned", || own_entries(&gateways.houses[1]) == 1);
+    let left = entries(&gateways.houses[1]);
+    assert!(left.iter().all(|entry| entry["key"] != key), "{left:?}");
+}
+
+#[test]
+fn a_redis_that_begins_anew_empties_nobody_and_people_are_told() {
+    let mut gateways = Gateways::before(2, 1, Protocol::Generic, &[]);
+    furnish(&gateways);
+    gateways.redis.restart();
+    let reasons = |house: &House| house.health()["reasons"]["redis"].to_string();
+    for house in &gateways.houses {
+        eventually("it is told", || reasons(house).contains("removals-lost"));
+        assert!(reasons(house).contains("repeat them"), "{}", reasons(house));
+        assert_eq!(own_entries(house), 2);
+    }
+    // From then on, removals reach everybody as before.
+    gateways.houses[0].post("/api/cache/clear", &json!({})).ok();
+    within(REACHES_MAX, "a clear", || own_entries(&gateways.houses[1]) == 0);
+}
+
+#[test]
+fn a_removal_that_redis_did_not_take_is_named_and_told_later() {
+    let mut gateways = Gateways::before(2, 1, Protocol::Generic, &[]);
+    furnish(&gateways);
+    gateways.redis.stop();
+    let answer = gateways.houses[0].post("/api/cache/clear", &json!({}));
+    let told = String::from_utf8_lossy(&answer.body).into_owned();
+    assert!(
+        answer.status != 200 && told.contains("other gateways are told when"),
+        "{} {told}",
+        answer.status
+    );
+    assert_eq!((own_entries(&gateways.houses[0]), own_entries(&gateways.houses[1])), (0, 2));
+    gateways.redis.restart();
+    eventually("it is told", || own_entries(&gateways.houses[1]) == 0);
+}
+
+#[test]
+fn one_tier_is_cleared_here_alone() {
+    let gateways = Gateways::before(2, 1, Protocol::Generic, &[]);
+    furnish(&gateways);
+    let marker = Arc::new(gateways.houses[0].log());
+    gateways.houses[0].post("/api/cache/clear", &json!({ "tiers": ["memory", "disk"] })).ok();
+    assert_eq!(own_entries(&gateways.houses[0]), 0, "{marker}");
+    let found = send(gateways.ask(0, 1)).ok();
+    assert_eq!(found.cache_status(), "meshmemo; hit; detail=redis");
+    assert_eq!(own_entries(&gateways.houses[1]), 2, "others keep what they have");
+}
