@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Bodies of megabytes come and go all the time: the system's would give each back, and clear it anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     meshmemo_server::cli::main()
 }

@@ -93,6 +93,9 @@ pub(crate) const REDIS_CHUNK_MAX: Duration = Duration::from_secs(10);
 pub(crate) const REDIS_REST_MIN: Duration = Duration::from_millis(100);
 pub(crate) const REDIS_REST_MAX: Duration = Duration::from_secs(2);
 
+/// How often an entry is written again that a full Redis has evicted while it was written.
+pub(crate) const REDIS_ATTEMPTS_MAX: usize = 4;
+
 /// How long the chunks of an entry last that is not published yet.
 pub(crate) const REDIS_UPLOAD_MAX: Duration = Duration::from_mins(5);
 

@@ -1,9 +1,9 @@
 //! The shared tier: entries in Redis or Valkey, one server or a Cluster, for all gateways that use the
 //! same.
 //!
-//! An entry is a manifest ([`manifest`]) and chunks of its bytes, under one hash tag. The manifest is
-//! written last and in one step, so that nothing torn is ever visible; what is read is verified by the
-//! same sums as on disk ([`envelope`](crate::envelope)). Every operation has a limit of its own, and
+//! An entry is one value: a hash of its manifest ([`manifest`]) and of chunks of its bytes. It is written
+//! elsewhere and put in its place in one step, so that nothing torn is ever visible, and evicted whole; what is
+//! read is verified by the same sums as on disk ([`envelope`](crate::envelope)). Every operation has a limit of its own, and
 //! whatever goes wrong is an error of the tier: a miss, for who asks.
 
 mod condition;

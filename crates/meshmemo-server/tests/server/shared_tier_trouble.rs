@@ -260,7 +260,7 @@ fn modes_say_what_a_tier_is_used_for() {
     read_only.coarse("horse.png", 2);
     let refused = read_only.post("/api/cache/clear", &serde_json::json!({}));
     assert!(String::from_utf8_lossy(&refused.body).contains("read-only"), "{refused:?}");
-    let keys = redis.command("KEYS meshmemo:*:manifest").unwrap();
+    let keys = redis.command("KEYS meshmemo:*:entry").unwrap();
     assert!(keys.starts_with("*1\r\n"), "{keys}");
     let off = one_with(&redis.url(), &["--redis-mode", "off"]);
     assert!(off.stats()["tiers"].get("redis").is_none());

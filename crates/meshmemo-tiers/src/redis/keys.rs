@@ -14,19 +14,19 @@ impl Keys {
         Self { prefix: prefix.into() }
     }
 
-    /// The manifest of an entry, or its marker.
-    pub(super) fn manifest(&self, key: &Key) -> String {
-        format!("{}:{{{key}}}:manifest", self.prefix)
+    /// An entry, or its marker.
+    pub(super) fn entry(&self, key: &Key) -> String {
+        format!("{}:{{{key}}}:entry", self.prefix)
     }
 
-    /// What the names of all chunks of an entry begin with; the upload and a number follow.
-    pub(super) fn chunks_of(&self, key: &Key) -> String {
-        format!("{}:{{{key}}}:chunk:", self.prefix)
+    /// An entry on its way.
+    pub(super) fn upload(&self, key: &Key, upload: &str) -> String {
+        format!("{}:{{{key}}}:upload:{upload}", self.prefix)
     }
 
-    /// What the names of the chunks of an upload begin with; their numbers follow.
-    pub(super) fn chunks(&self, key: &Key, upload: &str) -> String {
-        format!("{}{upload}:", self.chunks_of(key))
+    /// What the names of entries begin with that were replaced or removed; the upload follows.
+    pub(super) fn retired(&self, key: &Key) -> String {
+        format!("{}:{{{key}}}:retired:", self.prefix)
     }
 
     /// The right to generate an entry.
@@ -44,15 +44,15 @@ impl Keys {
         format!("{}:{{{digest}}}:keys", self.prefix)
     }
 
-    /// What all manifests match, as `SCAN` takes it.
-    pub(super) fn all_manifests(&self) -> String {
-        format!("{}:{{*}}:manifest", self.prefix)
+    /// What all entries match, as `SCAN` takes it.
+    pub(super) fn all_entries(&self) -> String {
+        format!("{}:{{*}}:entry", self.prefix)
     }
 
-    /// Returns whose manifest a name is.
-    pub(super) fn key_of(&self, manifest: &str) -> Option<Key> {
-        let rest = manifest.strip_prefix(&self.prefix)?.strip_prefix(":{")?;
-        rest.strip_suffix("}:manifest")?.parse().ok()
+    /// Returns whose entry a name is.
+    pub(super) fn key_of(&self, entry: &str) -> Option<Key> {
+        let rest = entry.strip_prefix(&self.prefix)?.strip_prefix(":{")?;
+        rest.strip_suffix("}:entry")?.parse().ok()
     }
 
     /// Something that all removals share: `log`, `sequence`, `identity` or `epochs`.
@@ -86,10 +86,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manifest_tells_whose_it_is_and_nothing_else_does() {
+    fn an_entry_tells_whose_it_is_and_nothing_else_does() {
         let (keys, key) = (Keys::new("mesh:memo"), Key::from_bytes([7; 32]));
-        assert_eq!(keys.key_of(&keys.manifest(&key)), Some(key));
-        for other in [keys.lease(&key), Keys::new("mesh").manifest(&key), "x".to_owned()] {
+        assert_eq!(keys.key_of(&keys.entry(&key)), Some(key));
+        for other in [keys.lease(&key), Keys::new("mesh").entry(&key), "x".to_owned()] {
             assert_eq!(keys.key_of(&other), None, "{other}");
         }
     }

@@ -28,7 +28,7 @@ async fn acquire(redis: &Arc<Inner>, key: Key) -> Result<Acquired> {
     let mut hearing = redis.wakes.hear();
     loop {
         let mut acquire = ACQUIRE.prepare_invoke();
-        acquire.key(&*name).key(redis.keys.manifest(&key)).arg(&token).arg(ms(redis.lease));
+        acquire.key(&*name).key(redis.keys.entry(&key)).arg(&token).arg(ms(redis.lease));
         let answer: String = redis.step(&acquire).await?;
         match answer.as_str() {
             "held" => return Ok(Acquired::Held(Box::new(Held::new(redis, name, token)))),

@@ -1,4 +1,4 @@
-//! What there is: the manifests of all servers, some at a time.
+//! What there is: the entries of all servers, some at a time.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::Inner;
 use super::condition::Use;
 use super::failure::Failure;
 use super::link::Connection;
-use super::manifest::{self, Line};
+use super::manifest::{self, Line, MANIFEST};
 use crate::envelope;
 use crate::limits::{REDIS_CONTROL_MAX, REDIS_LOOKS_AHEAD, REDIS_SCAN_COUNT};
 
@@ -71,7 +71,8 @@ pub(super) async fn page(
 
 /// Looks at the entry of a key, and reads none of its bytes.
 pub(super) async fn listed(redis: &Inner, key: Key) -> Result<Option<Found>, Failure> {
-    let manifest: Option<Vec<u8>> = redis.ask(cmd("GET").arg(redis.keys.manifest(&key))).await?;
+    let manifest: Option<Vec<u8>> =
+        redis.ask(cmd("HGET").arg(redis.keys.entry(&key)).arg(MANIFEST)).await?;
     let Some((Line::Entry(upload), footer)) = manifest.as_deref().and_then(manifest::read) else {
         return Ok(None);
     };
@@ -111,15 +112,15 @@ fn masters(slots: &Value) -> Option<Vec<String>> {
     ranges.iter().map(master).collect()
 }
 
-/// Asks one server for the names of some manifests; returns where to go on.
+/// Asks one server for the names of some entries; returns where to go on.
 async fn scan(
     redis: &Inner,
     server: &str,
     position: &str,
 ) -> Result<(String, Vec<String>), Failure> {
     let mut scan = cmd("SCAN");
-    scan.arg(position).arg("MATCH").arg(redis.keys.all_manifests());
-    scan.arg("COUNT").arg(REDIS_SCAN_COUNT).arg("TYPE").arg("string");
+    scan.arg(position).arg("MATCH").arg(redis.keys.all_entries());
+    scan.arg("COUNT").arg(REDIS_SCAN_COUNT).arg("TYPE").arg("hash");
     let work = async |connection: &mut Connection| ask_server(connection, server, &scan).await;
     let scanned = redis.control.run(REDIS_CONTROL_MAX, work).await;
     redis.note(Use::Read, &scanned);

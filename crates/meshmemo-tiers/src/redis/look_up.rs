@@ -7,7 +7,7 @@ use meshmemo::{Address, Digest, Key, MissReason, Opened, Scope};
 
 use super::Inner;
 use super::failure::Failure;
-use super::manifest::{self, Line};
+use super::manifest::{self, Line, MANIFEST};
 use super::reading::Reading;
 use super::removal::{forget_bytes, retract};
 use crate::envelope::{self, Broken, Footer};
@@ -32,7 +32,8 @@ pub(super) async fn find(
     redis: &Arc<Inner>,
     key: &Key,
 ) -> Result<Result<Reading, MissReason>, Failure> {
-    let manifest: Option<Vec<u8>> = redis.ask(cmd("GET").arg(redis.keys.manifest(key))).await?;
+    let manifest: Option<Vec<u8>> =
+        redis.ask(cmd("HGET").arg(redis.keys.entry(key)).arg(MANIFEST)).await?;
     let Some(manifest) = manifest else { return Ok(Err(MissReason::Absent)) };
     let Some((line, footer)) = manifest::read(&manifest) else {
         retract(redis, key, "*").await?;

@@ -1,12 +1,13 @@
-//! The one value in Redis that makes an entry visible: which upload has its bytes, and its footer.
+//! What makes an entry one: a hash in Redis whose field `m` is its manifest, and whose other fields are the
+//! chunks of its bytes. Redis evicts it whole.
 //!
 //! ```text
 //! mm1 e <upload: 32 hex> <chunks> <size_bytes> <digest: 64 hex>\n   then the footer (`envelope.rs`)
 //! mm1 x <size_bytes>\n                                              a marker: too large to be shared
 //! ```
 //!
-//! The line in front is text, so that scripts in Redis can read it. The bytes lie in chunks under names
-//! of their own upload: who reads an entry that is replaced meanwhile still reads that entry.
+//! The line in front is text, so that scripts in Redis can read it. The names of chunks have the upload in
+//! them: who reads an entry that is replaced meanwhile gets no byte of the other one.
 
 use meshmemo::Digest;
 
@@ -28,6 +29,11 @@ pub(super) struct Upload {
 }
 
 impl Upload {
+    /// The field of a chunk.
+    pub(super) fn chunk(&self, number: u64) -> String {
+        format!("{}:{number}", self.id)
+    }
+
     /// Writes the manifest of an entry.
     pub(super) fn manifest(&self, footer: &[u8]) -> Vec<u8> {
         let Self { id, chunk_count, size_bytes, digest } = self;
@@ -36,6 +42,9 @@ impl Upload {
         manifest
     }
 }
+
+/// The field of a manifest.
+pub(super) const MANIFEST: &str = "m";
 
 /// Writes a marker: there is such an entry, and it is too large to be shared.
 pub(super) fn marker(size_bytes: u64) -> String {

@@ -1,22 +1,24 @@
 //! Keeping an entry:
 //!
-//! 1. its bytes, in chunks that nobody sees yet and that end by themselves;
+//! 1. its bytes, in chunks, where nobody sees them yet and where they end by themselves;
 //! 2. under the digest of its bytes, its key;
-//! 3. its manifest, in one step: from then on it is there;
+//! 3. its manifest, and all of it in the place of what was there, in one step;
 //! 4. the ticket once more, when all removals hold here that other gateways have told of: one that came in
 //!    between wins.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ::redis::{Cmd, cmd};
-use bytes::Bytes;
+use ::redis::{cmd, pipe};
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use meshmemo::{Entry, Meta, Put, Stored, Ticket};
 
+use tokio::task::JoinHandle;
+
 use super::condition::Use;
 use super::failure::Failure;
+use super::link::Connection;
 use super::manifest::{self, Line, Upload};
 use super::peers::catch_up;
 use super::removal::{forget_bytes, retract};
@@ -24,7 +26,8 @@ use super::scripts::PUBLISH;
 use super::{Inner, ms, unique};
 use crate::envelope::{self, CHUNK_BYTES};
 use crate::limits::{
-    REDIS_CHUNK_MAX, REDIS_CHUNKS_AHEAD, REDIS_LINGER, REDIS_MARKER_TTL, REDIS_UPLOAD_MAX,
+    REDIS_ATTEMPTS_MAX, REDIS_CHUNK_MAX, REDIS_CHUNKS_AHEAD, REDIS_LINGER, REDIS_MARKER_TTL,
+    REDIS_UPLOAD_MAX,
 };
 
 /// Keeps an entry.
@@ -43,69 +46,99 @@ pub(super) async fn put(
     if meta.size_bytes > redis.max_value_bytes {
         redis.traffic.oversized.fetch_add(1, Ordering::Relaxed);
         let marker = manifest::marker(meta.size_bytes).into_bytes();
-        replace(redis, meta, (marker, ms(REDIS_MARKER_TTL)), &[]).await?;
+        publish(redis, meta, (&unique()?, 0), (marker, ms(REDIS_MARKER_TTL))).await?;
         return Ok(Put::TooLarge);
     }
-    let footer = sealed(&entry).await?;
-    let upload = Upload {
-        id: unique()?,
-        chunk_count: meta.size_bytes.div_ceil(u64::from(CHUNK_BYTES)),
-        size_bytes: meta.size_bytes,
-        digest: meta.digest,
-    };
-    let chunks = redis.keys.chunks(&meta.key, &upload.id);
-    let names: Vec<String> =
-        (0..upload.chunk_count).map(|number| format!("{chunks}{number}")).collect();
-    try_join(write_chunks(redis, entry.body(), &names), remember_bytes(redis, meta)).await?;
-    if !ticket.is_valid() {
-        return Ok(Put::Invalidated);
+    let mut sealing = Sealing::Begun(seal(&entry));
+    for attempt in 1.. {
+        let upload = Upload {
+            id: unique()?,
+            chunk_count: meta.size_bytes.div_ceil(u64::from(CHUNK_BYTES)),
+            size_bytes: meta.size_bytes,
+            digest: meta.digest,
+        };
+        let writing = write_chunks(redis, &entry, &upload);
+        try_join(writing, remember_bytes(redis, meta)).await?;
+        if !ticket.is_valid() {
+            discard(redis, meta, &upload).await;
+            return Ok(Put::Invalidated);
+        }
+        let footer = sealing.end().await?;
+        let lives = meta.ttl(redis.clock.wall()).map_or(0, |ttl| ms(ttl).max(1));
+        let parts = (upload.id.as_str(), upload.chunk_count);
+        match publish(redis, meta, parts, (upload.manifest(footer), lives)).await {
+            // A full Redis may have chosen just this one to evict.
+            Err(failure) if failure == Failure::evicting() && attempt < REDIS_ATTEMPTS_MAX => {
+                continue;
+            }
+            published => published?,
+        }
+        redis.traffic.written_bytes.fetch_add(meta.size_bytes, Ordering::Relaxed);
+        let caught_up = catch_up(redis).await;
+        if !ticket.is_valid() {
+            retract(redis, &meta.key, &upload.id).await?;
+            return Ok(Put::Invalidated);
+        }
+        return caught_up.map(|()| Put::Stored);
     }
-    let lives = meta.ttl(redis.clock.wall()).map_or(0, |ttl| ms(ttl).max(1));
-    replace(redis, meta, (upload.manifest(&footer), lives), &names).await?;
-    redis.traffic.written_bytes.fetch_add(meta.size_bytes, Ordering::Relaxed);
-    let caught_up = catch_up(redis).await;
-    if !ticket.is_valid() {
-        retract(redis, &meta.key, &upload.id).await?;
-        return Ok(Put::Invalidated);
+    Err(Failure::evicting())
+}
+
+/// The footer of an entry, on its way while its bytes are on theirs.
+enum Sealing {
+    Begun(JoinHandle<Vec<u8>>),
+    Ended(Vec<u8>),
+}
+
+impl Sealing {
+    async fn end(&mut self) -> Result<&[u8], Failure> {
+        if let Self::Begun(task) = self {
+            let panicked = |panic| Failure::garbled(format!("an entry can not be sealed: {panic}"));
+            *self = Self::Ended(task.await.map_err(panicked)?);
+        }
+        match self {
+            Self::Ended(footer) => Ok(footer),
+            Self::Begun(_) => Ok(&[]),
+        }
     }
-    caught_up.map(|()| Put::Stored)
 }
 
 /// Seals an entry; summing up many bytes would keep others waiting.
-async fn sealed(entry: &Arc<Entry>) -> Result<Vec<u8>, Failure> {
+fn seal(entry: &Arc<Entry>) -> JoinHandle<Vec<u8>> {
     let entry = Arc::clone(entry);
-    let seal = move || envelope::seal(entry.meta(), entry.body());
-    tokio::task::spawn_blocking(seal)
-        .await
-        .map_err(|panic| Failure::garbled(format!("an entry could not be sealed: {panic}")))
+    tokio::task::spawn_blocking(move || envelope::seal(entry.meta(), entry.body()))
 }
 
-async fn write_chunks(redis: &Inner, body: &Bytes, names: &[String]) -> Result<(), Failure> {
-    let link = redis.bulk();
-    let write = |(chunk, name): (&[u8], &String)| {
-        let set = set_chunk(name, chunk);
+/// Writes the chunks, where nobody sees them yet.
+async fn write_chunks(redis: &Inner, entry: &Entry, upload: &Upload) -> Result<(), Failure> {
+    let (meta, link) = (entry.meta(), redis.bulk());
+    let name = redis.keys.upload(&meta.key, &upload.id);
+    let write = |(number, chunk): (u64, &[u8])| {
+        let mut write = pipe();
+        write.hset(&name, upload.chunk(number), chunk).ignore();
+        write.cmd("PEXPIRE").arg(&name).arg(ms(REDIS_UPLOAD_MAX)).ignore();
         async move {
             let _place = redis.transfers.acquire().await.expect("the places are never closed");
-            link.query::<()>(REDIS_CHUNK_MAX, &set).await
+            let work = async |connection: &mut Connection| write.query_async(connection).await;
+            link.run::<()>(REDIS_CHUNK_MAX, work).await
         }
     };
-    let chunks = body.chunks(CHUNK_BYTES as usize).zip(names);
+    let chunks = (0..).zip(entry.body().chunks(CHUNK_BYTES as usize));
     let written = stream::iter(chunks.map(write)).buffered(REDIS_CHUNKS_AHEAD);
     let written = written.try_for_each(|()| async { Ok(()) }).await;
     redis.note(Use::Write, &written);
-    if written.is_err() && !names.is_empty() {
-        // They end by themselves, but where memory is short every bit of it counts.
-        let mut unlink = cmd("UNLINK");
-        unlink.arg(names);
-        if let Err(failure) = link.query::<()>(REDIS_CHUNK_MAX, &unlink).await {
-            tracing::debug!(%failure, "the chunks of an entry that was not kept end by themselves");
-        }
+    if written.is_err() {
+        discard(redis, meta, upload).await;
     }
     written
 }
 
-fn set_chunk(name: &str, chunk: &[u8]) -> Cmd {
-    cmd("SET").arg(name).arg(chunk).arg("PX").arg(ms(REDIS_UPLOAD_MAX)).to_owned()
+/// Takes an upload away that comes to nothing. It ends by itself, but where memory is short every bit counts.
+async fn discard(redis: &Inner, meta: &Meta, upload: &Upload) {
+    let name = redis.keys.upload(&meta.key, &upload.id);
+    if let Err(failure) = redis.change::<()>(cmd("UNLINK").arg(name)).await {
+        tracing::debug!(%failure, "an upload that came to nothing ends by itself");
+    }
 }
 
 /// Notes the key under the digest of the bytes. One that leads nowhere does no harm.
@@ -114,19 +147,17 @@ async fn remember_bytes(redis: &Inner, meta: &Meta) -> Result<(), Failure> {
     redis.change(cmd("SADD").arg(same_bytes).arg(meta.key.to_string())).await
 }
 
-/// Puts a manifest in the place of the one that is there, in one step.
-async fn replace(
+/// Puts an upload of so many chunks in the place of what is there, in one step.
+async fn publish(
     redis: &Inner,
     meta: &Meta,
+    (upload, chunk_count): (&str, u64),
     (manifest, lives_ms): (Vec<u8>, u64),
-    chunks: &[String],
 ) -> Result<(), Failure> {
     let mut publish = PUBLISH.prepare_invoke();
-    publish.key(redis.keys.manifest(&meta.key));
-    for chunk in chunks {
-        publish.key(chunk);
-    }
-    publish.arg(manifest).arg(lives_ms).arg(ms(REDIS_LINGER)).arg(redis.keys.chunks_of(&meta.key));
+    publish.key(redis.keys.entry(&meta.key)).key(redis.keys.upload(&meta.key, upload));
+    publish.arg(manifest).arg(chunk_count).arg(lives_ms);
+    publish.arg(ms(REDIS_LINGER)).arg(redis.keys.retired(&meta.key));
     let replaced: String = redis.step(&publish).await?;
     if replaced == "incomplete" {
         let evicting = Err(Failure::evicting());

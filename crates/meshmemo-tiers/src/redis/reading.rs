@@ -18,7 +18,7 @@ use super::removal::retract;
 use crate::envelope::Footer;
 use crate::limits::{REDIS_CHUNK_MAX, REDIS_CHUNKS_AHEAD};
 
-/// An open entry. Its chunks stay for a while if it is replaced or removed meanwhile.
+/// An open entry. It stays for a while, elsewhere, if it is replaced or removed meanwhile.
 #[derive(Debug)]
 pub(super) struct Reading {
     open: Arc<Open>,
@@ -29,13 +29,11 @@ struct Open {
     redis: Weak<Inner>,
     footer: Footer,
     upload: Upload,
-    chunks: String,
 }
 
 impl Reading {
     pub(super) fn new(redis: &Arc<Inner>, footer: Footer, upload: Upload) -> Self {
-        let chunks = redis.keys.chunks(&footer.meta.key, &upload.id);
-        Self { open: Arc::new(Open { redis: Arc::downgrade(redis), footer, upload, chunks }) }
+        Self { open: Arc::new(Open { redis: Arc::downgrade(redis), footer, upload }) }
     }
 }
 
@@ -76,10 +74,19 @@ impl Open {
             return Err(Error::new(ErrorKind::Shutdown, "the shared tier is closed"));
         };
         let _place = redis.transfers.acquire().await.expect("the places are never closed");
-        let get = cmd("GET").arg(format!("{}{number}", self.chunks)).to_owned();
-        let chunk = redis.bulk().query::<Option<Vec<u8>>>(REDIS_CHUNK_MAX, &get).await;
-        redis.note(Use::Read, &chunk);
-        let Some(chunk) = chunk? else {
+        let (key, field) = (&self.footer.meta.key, self.upload.chunk(number));
+        let retired = format!("{}{}", redis.keys.retired(key), self.upload.id);
+        let mut found = None;
+        for place in [redis.keys.entry(key), retired] {
+            let get = cmd("HGET").arg(place).arg(&field).to_owned();
+            let chunk = redis.bulk().query::<Option<Vec<u8>>>(REDIS_CHUNK_MAX, &get).await;
+            redis.note(Use::Read, &chunk);
+            found = chunk?;
+            if found.is_some() {
+                break;
+            }
+        }
+        let Some(chunk) = found else {
             return Err(self.corrupt(&redis, "a part of it is gone").await);
         };
         let start = number * self.footer.chunk_bytes() as u64;

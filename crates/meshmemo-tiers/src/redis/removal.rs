@@ -57,8 +57,8 @@ pub(super) async fn retract(redis: &Inner, key: &Key, upload: &str) -> Result<()
 /// Takes an entry away, if it is this upload, or whatever it is.
 async fn take(redis: &Inner, key: &Key, upload: &str) -> Result<Option<Gone>, Failure> {
     let mut remove = REMOVE.prepare_invoke();
-    remove.key(redis.keys.manifest(key));
-    remove.arg(upload).arg(ms(REDIS_LINGER)).arg(redis.keys.chunks_of(key));
+    remove.key(redis.keys.entry(key));
+    remove.arg(upload).arg(ms(REDIS_LINGER)).arg(redis.keys.retired(key));
     let line: String = redis.step(&remove).await?;
     let Some(Line::Entry(upload)) = manifest::read_line(&line) else { return Ok(None) };
     forget_bytes(redis, &upload.digest, key).await?;

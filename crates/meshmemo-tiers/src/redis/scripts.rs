@@ -7,55 +7,45 @@ use ::redis::Script;
 /// What Redis does in one step.
 type Step = LazyLock<Script>;
 
-/// Makes an upload visible, and lets what it replaces end when its readers have read it.
+/// Makes an upload an entry, and lets what it replaces end when its readers have read it.
 ///
-/// Keys: the manifest, then the chunks. Arguments: the manifest; what it lives, in ms, or 0 for ever; what
-/// replaced chunks live, in ms; what the name of any chunk of this entry begins with, before the upload.
-/// Returns the line of the manifest that was there, or nothing; or `incomplete`, if chunks are gone.
+/// Keys: the entry, the upload. Arguments: the manifest; how many chunks there are; what it lives, in ms, or 0
+/// for ever; what a replaced one lives, in ms; what the name of a replaced one begins with. Returns the manifest
+/// that was there, or nothing; or `incomplete`, if chunks are gone.
 pub(super) static PUBLISH: Step = LazyLock::new(|| {
     Script::new(
         r"
-        local lives, lingers, chunk = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-        for i = 2, #KEYS do
-            if redis.call('EXISTS', KEYS[i]) == 0 then return 'incomplete' end
-        end
-        local old = redis.call('GETRANGE', KEYS[1], 0, 255)
-        redis.call('SET', KEYS[1], ARGV[1])
-        if lives > 0 then redis.call('PEXPIRE', KEYS[1], lives) end
-        for i = 2, #KEYS do
-            if lives > 0 then
-                redis.call('PEXPIRE', KEYS[i], lives + lingers)
-            else
-                redis.call('PERSIST', KEYS[i])
-            end
-        end
-        local upload, count = string.match(old, '^mm1 e (%x+) (%d+) ')
+        local lives = tonumber(ARGV[3])
+        if redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[2]) then return 'incomplete' end
+        local old = redis.call('HGET', KEYS[1], 'm') or ''
+        local upload = string.match(old, '^mm1 e (%x+) ')
+        redis.call('HSET', KEYS[2], 'm', ARGV[1])
         if upload then
-            for i = 0, tonumber(count) - 1 do
-                redis.call('PEXPIRE', chunk .. upload .. ':' .. i, lingers)
-            end
+            redis.call('RENAME', KEYS[1], ARGV[5] .. upload)
+            redis.call('PEXPIRE', ARGV[5] .. upload, ARGV[4])
         end
+        redis.call('RENAME', KEYS[2], KEYS[1])
+        if lives > 0 then redis.call('PEXPIRE', KEYS[1], lives) else redis.call('PERSIST', KEYS[1]) end
         return string.match(old, '^[^\n]*') or ''
         ",
     )
 });
 
-/// Takes an entry away, and lets its chunks end when its readers have read them.
+/// Takes an entry away, and lets it end when its readers have read it.
 ///
-/// Keys: the manifest. Arguments: the only upload that is meant, or `*`; what its chunks live, in ms; what the
-/// name of any chunk begins with. Returns the line of the manifest, or nothing.
+/// Keys: the entry. Arguments: the only upload that is meant, or `*`; what a removed one lives, in ms; what the
+/// name of a removed one begins with. Returns the line of the manifest, or nothing.
 pub(super) static REMOVE: Step = LazyLock::new(|| {
     Script::new(
         r"
-        local only, lingers, chunk = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-        local line = string.match(redis.call('GETRANGE', KEYS[1], 0, 255), '^[^\n]*') or ''
-        local upload, count = string.match(line, '^mm1 e (%x+) (%d+) ')
-        if only ~= '*' and upload ~= only then return '' end
-        redis.call('DEL', KEYS[1])
+        local line = string.match(redis.call('HGET', KEYS[1], 'm') or '', '^[^\n]*') or ''
+        local upload = string.match(line, '^mm1 e (%x+) ')
+        if ARGV[1] ~= '*' and upload ~= ARGV[1] then return '' end
         if upload then
-            for i = 0, tonumber(count) - 1 do
-                redis.call('PEXPIRE', chunk .. upload .. ':' .. i, lingers)
-            end
+            redis.call('RENAME', KEYS[1], ARGV[3] .. upload)
+            redis.call('PEXPIRE', ARGV[3] .. upload, ARGV[2])
+        else
+            redis.call('DEL', KEYS[1])
         end
         return line
         ",
@@ -64,12 +54,12 @@ pub(super) static REMOVE: Step = LazyLock::new(|| {
 
 /// Takes a lease, unless somebody has it or what it is for is too large to be shared.
 ///
-/// Keys: the lease, the manifest. Arguments: the token; what it lives, in ms. Returns `held`, `exempt`, or
+/// Keys: the lease, the entry. Arguments: the token; what it lives, in ms. Returns `held`, `exempt`, or
 /// how long the other one's lasts at least, in ms.
 pub(super) static ACQUIRE: Step = LazyLock::new(|| {
     Script::new(
         r"
-        if string.sub(redis.call('GETRANGE', KEYS[2], 0, 5), 1, 6) == 'mm1 x ' then
+        if string.sub(redis.call('HGET', KEYS[2], 'm') or '', 1, 6) == 'mm1 x ' then
             return 'exempt'
         end
         if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'held' end
