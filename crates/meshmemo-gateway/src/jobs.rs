@@ -102,6 +102,8 @@ pub enum FoundJob {
     Job(Box<JobView>),
     /// There was one, but it is forgotten.
     Forgotten,
+    /// Another machine may know it; that can not be asked now.
+    Unsure,
     /// Nobody has ever heard of it.
     Unknown,
 }
@@ -218,7 +220,7 @@ impl Jobs {
             (FoundJob::Job(job), _) => FoundJob::Job(job),
             (here, Some(records)) => {
                 let read = tokio::time::timeout(JOURNAL_WAIT_MAX, records.read(id)).await;
-                let found = read.ok().and_then(Result::ok).flatten();
+                let Ok(Ok(found)) = read else { return FoundJob::Unsure };
                 let elsewhere = found.and_then(|record| Record::view_shared(id, &record));
                 match elsewhere.filter(|job| scope.covers(&job.namespace)) {
                     Some(job) => FoundJob::Job(Box::new(job)),

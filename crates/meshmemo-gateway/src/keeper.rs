@@ -30,28 +30,30 @@ impl Queue {
         let shared = &self.shared;
         shared.change(|line| line.lanes.iter_mut().for_each(crate::lane::Lane::share));
         loop {
-            let wanted = self.wanted();
-            if wanted.is_empty() {
+            if self.wanted().is_empty() {
                 let _either = tokio::time::timeout(LOOK, shared.has_changed.notified()).await;
                 continue;
             }
-            let asked = wanted.iter().map(|(lane, concurrency)| Wanted {
-                name: names[*lane].clone(),
-                concurrency: *concurrency,
-            });
-            let taking = slots.take(asked.collect());
-            match select(taking, pin!(self.wanted_otherwise(&wanted))).await {
+            let asked = || {
+                let wanted = self.wanted().into_iter();
+                wanted
+                    .map(|(lane, concurrency)| Wanted { name: names[lane].clone(), concurrency })
+                    .collect()
+            };
+            match select(slots.take(&asked), pin!(self.nobody_waits())).await {
                 Either::Left((Ok(taken), _)) => {
                     shared.is_alone.store(false, Ordering::Release);
-                    shared.grant(wanted[taken.at].0, taken.held);
+                    if let Some(lane) = names.iter().position(|name| *name == taken.name) {
+                        shared.grant(lane, taken.held);
+                    }
                 }
                 Either::Left((Err(error), _)) => {
                     if !shared.is_alone.swap(true, Ordering::AcqRel) {
                         tracing::warn!(%error, "what backends do is counted for this gateway alone");
                     }
                     let load = |lane: &usize| shared.lock().lanes[*lane].load();
-                    let least = wanted.iter().map(|(lane, _)| *lane).min_by_key(load);
-                    if let Some(lane) = least {
+                    let wanted = self.wanted().into_iter().map(|(lane, _)| lane);
+                    if let Some(lane) = wanted.min_by_key(load) {
                         shared.grant(lane, Box::new(CountedHere));
                     }
                 }
@@ -72,9 +74,9 @@ impl Queue {
         wanted.into_iter().map(|lane| (lane, line.lanes[lane].concurrency())).collect()
     }
 
-    /// Waits until somebody would begin at other backends than at these.
-    async fn wanted_otherwise(&self, wanted: &[(usize, usize)]) {
-        while self.wanted() == wanted {
+    /// Waits until nobody would begin anywhere.
+    async fn nobody_waits(&self) {
+        while !self.wanted().is_empty() {
             let _either = tokio::time::timeout(LOOK, self.shared.has_changed.notified()).await;
         }
     }

@@ -1,6 +1,6 @@
 //! Who waits for a backend, in their order, and who may work at which: pure, under the queue's lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -100,13 +100,23 @@ impl<S> Line<S> {
 
     /// Lists the backends at which somebody who waits would begin, if there were a slot.
     pub(crate) fn wanted(&self, now: Duration) -> Vec<usize> {
-        let is_wanted = |index: usize| self.waiting.values().any(|it| !it.tried.contains(&index));
-        let lanes = || self.lanes.iter().enumerate().filter(|(_, lane)| lane.is_in_use());
-        let has_well = lanes().any(|(_, lane)| lane.is_well(now));
-        let wanted = lanes().filter(|(index, lane)| {
-            lane.room() > 0 && (lane.would_admit(now) || !has_well) && is_wanted(*index)
-        });
-        wanted.map(|(index, _)| index).collect()
+        let mut wanted = BTreeSet::new();
+        let mut seen: Vec<&[usize]> = Vec::new();
+        for waiting in self.waiting.values() {
+            // All who may work at the same backends want the same.
+            if seen.contains(&&*waiting.tried) {
+                continue;
+            }
+            seen.push(&waiting.tried);
+            let open = || {
+                let lanes = self.lanes.iter().enumerate();
+                lanes.filter(|(index, lane)| lane.is_in_use() && !waiting.tried.contains(index))
+            };
+            let has_well = open().any(|(_, lane)| lane.is_well(now));
+            let begins = |lane: &Lane| lane.room() > 0 && (lane.would_admit(now) || !has_well);
+            wanted.extend(open().filter(|(_, lane)| begins(lane)).map(|(index, _)| index));
+        }
+        wanted.into_iter().collect()
     }
 
     /// Lets in who may work now, in the order of the line, and sends away who may nowhere.

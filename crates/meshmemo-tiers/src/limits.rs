@@ -83,6 +83,14 @@ pub(crate) const REDIS_CHUNKS_AHEAD: usize = 4;
 /// How long it may take to connect to Redis.
 pub(crate) const REDIS_CONNECT_MAX: Duration = Duration::from_secs(1);
 
+/// How long it may take to connect to a Cluster, and to each of its nodes.
+pub(crate) const REDIS_CLUSTER_CONNECT_MAX: Duration = Duration::from_secs(4);
+pub(crate) const REDIS_NODE_CONNECT_MAX: Duration = Duration::from_millis(300);
+
+/// How many failures in how long a time end the connection to a Cluster.
+pub(crate) const REDIS_STRIKES_MAX: u32 = 3;
+pub(crate) const REDIS_STRIKES_COUNT_FOR: Duration = Duration::from_secs(10);
+
 /// How long Redis may take for what is small.
 pub(crate) const REDIS_CONTROL_MAX: Duration = Duration::from_secs(1);
 
@@ -114,6 +122,18 @@ pub(crate) const REDIS_SCAN_COUNT: usize = 1000;
 /// How many manifests are looked at, or taken away, at a time.
 pub(crate) const REDIS_LOOKS_AHEAD: usize = 64;
 pub(crate) const REDIS_REMOVALS_AHEAD: usize = 64;
+
+/// How long it is known at least which entries have some bytes, if they do not end by themselves.
+pub(crate) const REDIS_SAME_BYTES_TTL: Duration = Duration::from_hours(30 * 24);
+
+/// How long the removals of others may be out of sight before health says so.
+pub(crate) const REDIS_UNSEEN_MAX: Duration = Duration::from_secs(5);
+
+/// How often a line of the log is read again that is not what was written.
+pub(crate) const REDIS_STRANGE_MAX: u32 = 3;
+
+/// How long a file may take in which it is noted how far removals were seen.
+pub(crate) const REDIS_FILE_MAX: Duration = Duration::from_secs(5);
 
 /// How many entries in Redis with the same bytes are looked at for one that is meant.
 pub(crate) const REDIS_SAME_BYTES_MAX: usize = 64;

@@ -24,6 +24,7 @@ mod reading;
 mod records;
 mod removal;
 mod scripts;
+mod secret;
 mod servers;
 mod slots;
 mod traffic;
@@ -32,19 +33,19 @@ mod wakes;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use ::redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation, cmd};
+use ::redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use meshmemo::{
-    Address, Clock, Cursor, Digest, Entry, Error, Gone, Key, Opened, Page, Put, Result,
-    ResultCache, Scope, Selector, Ticket, Tier, TierStatus,
+    Address, Clock, Cursor, Entry, Error, Gone, Key, Opened, Page, Put, Result, ResultCache, Scope,
+    Selector, Ticket, Tier, TierStatus,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::limits::{REDIS_BULK_LINKS, REDIS_CONTROL_MAX, REDIS_TRANSFERS_MAX};
+use crate::limits::{REDIS_BULK_LINKS, REDIS_CHUNK_MAX, REDIS_CONTROL_MAX, REDIS_TRANSFERS_MAX};
 use condition::{Condition, Use};
 use failure::Failure;
 use follower::Follower;
@@ -81,6 +82,8 @@ struct Inner {
     wakes: Wakes,
     removals: Removals,
     outbox: Outbox,
+    /// What all gateways have in common, once it is known.
+    secret: OnceLock<[u8; 32]>,
     /// Whether this gateway writes at all.
     is_written: bool,
     traffic: Traffic,
@@ -115,6 +118,7 @@ impl Redis {
             wakes: Wakes::default(),
             removals: Removals::default(),
             outbox: Outbox::default(),
+            secret: OnceLock::new(),
             is_written,
             traffic: Traffic::default(),
         };
@@ -140,13 +144,7 @@ impl Redis {
     /// # Errors
     /// `Storage` if Redis does not answer.
     pub async fn common_secret(&self, own: [u8; 32]) -> Result<[u8; 32]> {
-        let name = self.inner.keys.record("secret", "credentials");
-        let own_text = own.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-        let set = cmd("SET").arg(&name).arg(&own_text).arg("NX").to_owned();
-        let _is_first: Option<String> = self.inner.change(&set).await?;
-        let common: Option<String> = self.inner.ask(cmd("GET").arg(&name)).await?;
-        let digest: Option<Digest> = common.as_deref().and_then(|text| text.parse().ok());
-        Ok(digest.map_or(own, |digest| *digest.as_bytes()))
+        Ok(secret::agree(&self.inner, own).await?)
     }
 
     /// Returns what has gone to Redis and come from it.
@@ -193,6 +191,14 @@ impl Inner {
             self.traffic.note_latency(self.clock.now().saturating_sub(started_at));
         }
         done
+    }
+
+    /// Waits for a place among those who move bytes of entries.
+    async fn transfer(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        match tokio::time::timeout(REDIS_CHUNK_MAX, self.transfers.acquire()).await {
+            Ok(place) => Ok(place.expect("the places are never closed")),
+            Err(_elapsed) => Err(Failure::slow(REDIS_CHUNK_MAX)),
+        }
     }
 
     /// Returns a connection for bytes of entries: each in its turn.

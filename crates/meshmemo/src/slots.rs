@@ -9,12 +9,15 @@ use crate::error::Result;
 
 /// Counts what is done at each backend among all who share the slots.
 pub trait Slots: Debug + Send + Sync {
-    /// Waits for a slot at one of the backends that are wanted. Whoever waits longest is next; dropping the
-    /// future leaves the line.
+    /// Waits for a slot at one of the backends that are wanted now; those may be others while it waits, which
+    /// costs no place in the line. Whoever waits longest is next; dropping the future leaves the line.
     ///
     /// # Errors
     /// Any; the caller goes on with what it counts alone.
-    fn take(&self, wanted: Vec<Wanted>) -> BoxFuture<'_, Result<TakenSlot>>;
+    fn take<'a>(
+        &'a self,
+        wanted: &'a (dyn Fn() -> Vec<Wanted> + Send + Sync),
+    ) -> BoxFuture<'a, Result<TakenSlot>>;
 }
 
 /// A backend at which a slot will do.
@@ -26,11 +29,11 @@ pub struct Wanted {
     pub concurrency: usize,
 }
 
-/// A slot that was taken; it is given back when it is dropped, and renewed by itself until then.
+/// A slot that was taken: it is given back when it is dropped, and renewed by itself until then.
 #[derive(Debug)]
 pub struct TakenSlot {
-    /// Which of those that were wanted it is at.
-    pub at: usize,
+    /// What the backend is called at which it is.
+    pub name: String,
     /// What holds it.
     pub held: Box<dyn HeldSlot>,
 }

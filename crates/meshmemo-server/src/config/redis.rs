@@ -75,23 +75,28 @@ pub(super) fn mode(resolved: &Resolved, name: &str) -> Result<Option<Mode>> {
     })
 }
 
-/// Completes what is only a host and a port.
+/// Completes what is only a host and a port. What has an `@` and no scheme is a piece of something else: a comma
+/// in a password is to be written `%2C`.
 fn url(text: &str) -> String {
-    if text.contains("://") { text.to_owned() } else { format!("redis://{text}") }
+    if text.contains("://") || text.contains('@') {
+        text.to_owned()
+    } else {
+        format!("redis://{text}")
+    }
 }
 
-/// Returns URLs as they may be shown: without passwords.
+/// Returns URLs as they may be shown. If one of them can not be read, who knows where a password ends: none is.
 pub fn masked(urls: &str) -> String {
-    let mask = |url: &str| match url.rsplit_once('@') {
-        Some((before, host)) => {
-            let (scheme, shown) = before.split_once("://").unwrap_or(("redis", before));
-            let user = shown.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:***@{host}")
-        }
-        None => url.to_owned(),
-    };
-    urls.split(',').map(mask).collect::<Vec<_>>().join(",")
+    let masked: Vec<_> = urls.split(',').map(|it| RedisOptions::masked(&url(it.trim()))).collect();
+    match urls {
+        "" | "off" => urls.to_owned(),
+        _ if masked.iter().any(|it| it == HIDDEN) => HIDDEN.to_owned(),
+        _ => masked.join(","),
+    }
 }
+
+/// What is shown of what is not.
+const HIDDEN: &str = "***";
 
 #[cfg(test)]
 mod tests {
@@ -99,8 +104,15 @@ mod tests {
 
     #[test]
     fn passwords_are_not_shown() {
-        assert_eq!(masked("redis://u:p@ss@h:1/2,rediss://h"), "redis://u:***@h:1/2,rediss://h");
+        let shown = masked("redis://u:p%40ss@h:1/2,rediss://h");
+        assert_eq!(shown, "redis://u:***@h:1/2,rediss://h");
         assert_eq!(masked("redis://:secret@h"), "redis://:***@h");
+        assert_eq!(masked("h:6379"), "redis://h:6379");
         assert_eq!(masked("off"), "off");
+        for open in
+            ["redis://:pa,SECRET@h", "redis+unix:///run/x.sock?user=u&pass=SECRET", "SECRET@h"]
+        {
+            assert!(!masked(open).contains("SECRET"), "{}", masked(open));
+        }
     }
 }

@@ -105,6 +105,7 @@ pub(super) async fn events(
     responses(
         (status = 200, description = "How it stands now", body = JobReport),
         (status = 404, description = "Not remembered", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It runs at another gateway", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn leave(
@@ -112,7 +113,12 @@ pub(super) async fn leave(
     Extension(caller): Extension<Caller>,
     PathText(id): PathText,
 ) -> Result<Response, Problem> {
-    find(&state, &caller, &id).await?;
+    let job = find(&state, &caller, &id).await?;
+    let is_here = matches!(state.jobs.find(&id, &caller.scope()), FoundJob::Job(_));
+    if !is_here && matches!(job.state, JobState::Running) {
+        let detail = format!("the job `{id}` runs at another gateway, and is left there");
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    }
     state.jobs.cancel(&id);
     let job = find(&state, &caller, &id).await?;
     Ok(json::answer(&report(&state, &job)))
@@ -143,6 +149,10 @@ async fn find(state: &State, caller: &Caller, id: &str) -> Result<JobView, Probl
             Err(Problem::not_found(format!("the job `{id}` is not remembered any more")))
         }
         FoundJob::Unknown => Err(Problem::not_found(format!("there is no job `{id}`"))),
+        FoundJob::Unsure => {
+            let detail = "the shared tier does not answer: it may know the job";
+            Err(Problem::busy(detail, RETRY_AFTER))
+        }
     }
 }
 
@@ -207,7 +217,18 @@ impl Watcher {
     async fn next(mut self) -> Option<(Bytes, Option<Self>)> {
         let since = self.state.clock.now();
         loop {
-            let job = find(&self.state, &self.caller, &self.id).await.ok()?;
+            let job = match find(&self.state, &self.caller, &self.id).await {
+                Ok(job) => job,
+                // Who knows the job can not be asked now.
+                Err(problem) if problem.is_busy() => {
+                    if self.state.tasks.is_closed() {
+                        return None;
+                    }
+                    tokio::time::sleep(JOB_ELSEWHERE_INTERVAL).await;
+                    continue;
+                }
+                Err(_) => return None,
+            };
             let has_ended = !matches!(job.state, JobState::Running);
             let now = report(&self.state, &job);
             if self.last.as_ref() != Some(&now) {

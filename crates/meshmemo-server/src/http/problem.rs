@@ -63,6 +63,11 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..problem }
     }
 
+    /// Returns whether it is worth while to try again.
+    pub(super) fn is_busy(&self) -> bool {
+        self.retry_after.is_some()
+    }
+
     /// The caller has used up what it may use.
     pub(super) fn too_many(detail: impl Into<String>, retry_after: Duration) -> Self {
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, detail);

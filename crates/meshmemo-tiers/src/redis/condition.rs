@@ -18,6 +18,8 @@ pub(super) struct Condition {
     writes: Option<Trouble>,
     /// Removals that were made here and are not known elsewhere yet.
     pub(super) removals_waiting: Option<Trouble>,
+    /// Why removals that are made elsewhere are not seen here.
+    pub(super) removals_unseen: Option<Trouble>,
     /// Removals that were made elsewhere and may not be known here.
     pub(super) removals_lost: Option<Trouble>,
 }
@@ -56,7 +58,8 @@ impl Condition {
     }
 
     pub(super) fn health(&self) -> Health {
-        let lesser = [&self.writes, &self.removals_waiting, &self.removals_lost];
+        let Self { writes, removals_waiting, removals_unseen, removals_lost, .. } = self;
+        let lesser = [writes, removals_unseen, removals_waiting, removals_lost];
         match (&self.reads, lesser.into_iter().flatten().next()) {
             (Some(trouble), _) => Health::Down(trouble.clone()),
             (None, Some(trouble)) => Health::Degraded(trouble.clone()),

@@ -8,12 +8,13 @@
 //! How far this gateway has come outlives it, in a file. Nothing is ever dropped wholesale.
 
 use std::collections::HashMap;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::cmd;
-use ::redis::streams::{StreamId, StreamReadReply};
+use ::redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use meshmemo::{Key, ResultCache, Scope, Selector, Trouble};
 use serde::{Deserialize, Serialize};
@@ -21,13 +22,20 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use super::link::Link;
 use super::notice::{self, Notice};
-use super::peers::tell_waiting;
+use super::peers::{Followed, tell_waiting};
 use super::scripts::{RAISE, STAND};
-use super::{Inner, Redis, ms, unique};
+use super::{Inner, Redis, ms, secret, unique};
 use crate::limits::{
-    REDIS_CONTROL_MAX, REDIS_FOLLOW_WAIT, REDIS_LOOKS_AHEAD, REDIS_LOST_SHOWN,
-    REDIS_NOTICES_AT_A_TIME, REDIS_REST_MAX, REDIS_REST_MIN, REDIS_SHAPES_MAX,
+    REDIS_CONTROL_MAX, REDIS_FILE_MAX, REDIS_FOLLOW_WAIT, REDIS_LOOKS_AHEAD, REDIS_LOST_SHOWN,
+    REDIS_NOTICES_AT_A_TIME, REDIS_REST_MAX, REDIS_REST_MIN, REDIS_SHAPES_MAX, REDIS_STRANGE_MAX,
+    REDIS_UNSEEN_MAX,
 };
+
+/// The name of memory among the tiers.
+const MEMORY: &str = "memory";
+
+/// What stands for removals of shapes that are too many to be known each.
+const FORGOTTEN: &str = "forgotten";
 
 /// Follows the log for a cache.
 pub(super) struct Follower {
@@ -42,6 +50,10 @@ pub(super) struct Follower {
     /// When it was last known to have seen everything, since the Unix epoch.
     complete_at: Duration,
     lost_until: Duration,
+    /// Whether it was here before, and it is not known how far it had come.
+    is_adrift: bool,
+    /// The line of the log that is not what was written, and how often it was read.
+    strange: (String, u32),
 }
 
 /// How far a gateway has come in the log.
@@ -68,12 +80,17 @@ impl Follower {
         cache: ResultCache,
         file: Option<PathBuf>,
     ) -> Self {
-        let read = async |file: &PathBuf| tokio::fs::read(file).await.ok();
-        let text = match &file {
-            Some(file) => read(file).await,
+        let text = match file.clone() {
+            Some(file) => tokio::time::timeout(REDIS_FILE_MAX, tokio::fs::read(file)).await.ok(),
             None => None,
         };
-        let position = text.and_then(|text| serde_json::from_slice(&text).ok());
+        let text = text.and_then(|read| match read {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(_) => Some(Vec::new()),
+        });
+        let position = text.as_ref().and_then(|text| serde_json::from_slice(text).ok());
+        let is_adrift = text.is_some() && position.is_none();
         Self {
             cache,
             link: Link::new(&redis.servers),
@@ -82,6 +99,8 @@ impl Follower {
             epochs: HashMap::new(),
             complete_at: Duration::ZERO,
             lost_until: Duration::ZERO,
+            is_adrift,
+            strange: (String::new(), 0),
             redis: Arc::clone(redis),
         }
     }
@@ -89,12 +108,22 @@ impl Follower {
     /// Follows for as long as it is polled.
     pub(super) async fn run(mut self) {
         let mut pause = REDIS_REST_MIN;
+        let mut seen_at = self.redis.clock.now();
         loop {
             match self.step().await {
-                Ok(()) => pause = REDIS_REST_MIN,
+                Ok(()) => {
+                    pause = REDIS_REST_MIN;
+                    seen_at = self.redis.clock.now();
+                    self.redis.condition().removals_unseen = None;
+                }
                 Err(failure) => {
                     tracing::debug!(%failure, "the removals of other gateways are not seen");
-                    self.redis.removals.applied.send_replace(None);
+                    self.redis.removals.followed.send_replace(Followed::NotNow);
+                    if self.redis.clock.now().saturating_sub(seen_at) > REDIS_UNSEEN_MAX {
+                        let detail = format!("removals of other gateways are not seen: {failure}");
+                        let trouble = Trouble { reason: "removals-unseen", detail };
+                        self.redis.condition().removals_unseen = Some(trouble);
+                    }
                     tokio::time::sleep(pause).await;
                     pause = (2 * pause).min(REDIS_REST_MAX);
                 }
@@ -104,7 +133,11 @@ impl Follower {
 
     async fn step(&mut self) -> Result<(), Failure> {
         let stand = self.look().await?;
-        tell_waiting(&self.redis).await?;
+        if self.redis.is_written
+            && let Err(failure) = tell_waiting(&self.redis).await
+        {
+            tracing::debug!(%failure, "removals wait for a Redis that takes them");
+        }
         // What is not done to its end is done again.
         let before = self.position.clone();
         let position = match before.clone() {
@@ -116,7 +149,7 @@ impl Follower {
             }
             Some(position) => self.read(position, stand.number).await?,
         };
-        self.redis.removals.applied.send_replace(Some(position.number));
+        self.redis.removals.followed.send_replace(Followed::To(position.number));
         let is_news = before.as_ref() != Some(&position);
         self.position = Some(position);
         self.complete_at = self.redis.clock.wall();
@@ -130,6 +163,9 @@ impl Follower {
     }
 
     async fn look(&self) -> Result<Stand, Failure> {
+        if !self.redis.is_written {
+            return self.look_only().await;
+        }
         let mut stand = STAND.prepare_invoke();
         for what in ["log", "sequence", "identity"] {
             stand.key(self.redis.keys.removals(what));
@@ -138,14 +174,32 @@ impl Follower {
         let work = async |connection: &mut _| stand.invoke_async(connection).await;
         let (identity, number, place): (String, u64, String) =
             self.link.run(REDIS_CONTROL_MAX, work).await?;
-        let is_identity = identity.len() == 32 && identity.bytes().all(|it| it.is_ascii_hexdigit());
-        let strange = || Failure::garbled("the log of removals has a strange identity");
-        is_identity.then_some(Stand { identity, number, place }).ok_or_else(strange)
+        Stand { identity, number, place }.checked()
+    }
+
+    /// The same, for who may not write.
+    async fn look_only(&self) -> Result<Stand, Failure> {
+        let removals = |what| self.redis.keys.removals(what);
+        let get = cmd("MGET").arg(removals("identity")).arg(removals("sequence")).to_owned();
+        let (identity, number): (Option<String>, Option<u64>) =
+            self.link.query(REDIS_CONTROL_MAX, &get).await?;
+        let mut last = cmd("XREVRANGE");
+        last.arg(removals("log")).arg("+").arg("-").arg("COUNT").arg(1);
+        let last: StreamRangeReply = self.link.query(REDIS_CONTROL_MAX, &last).await?;
+        let place = last.ids.into_iter().next().map_or_else(|| "0-0".to_owned(), |last| last.id);
+        let nobody = || Failure::garbled("no gateway that writes has joined yet");
+        Stand { identity: identity.ok_or_else(nobody)?, number: number.unwrap_or(0), place }
+            .checked()
     }
 
     /// Joins the others: what they removed before does not concern what is here.
     async fn join(&mut self, stand: Stand) -> Result<Position, Failure> {
-        self.epochs = self.known_epochs().await?;
+        if self.is_adrift {
+            self.bridge().await?;
+            self.is_adrift = false;
+        } else {
+            self.epochs = self.known_epochs().await?;
+        }
         let Stand { identity, number, place } = stand;
         Ok(Position { identity, number, place })
     }
@@ -163,10 +217,9 @@ impl Follower {
         let reply: Option<StreamReadReply> = self.link.query(limit, &read).await?;
         let read = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|stream| stream.ids);
         let read: Vec<StreamId> = read.collect();
-        let next = read.first().and_then(|first| first.get::<u64>("n"));
-        if read.iter().any(|entry| entry.get("n").is_none_or(|number: u64| number < 1)) {
-            return Err(Failure::garbled("a removal in the log has no number"));
-        }
+        let numbered =
+            |entry: &StreamId| entry.get::<u64>("n").filter(|it| (1..=last.max(1)).contains(it));
+        let next = read.first().map(|first| numbered(first).unwrap_or(position.number + 1));
         let is_whole = match next {
             Some(next) => next <= position.number + 1,
             None => last <= position.number,
@@ -179,8 +232,16 @@ impl Follower {
         }
         let mut position = position;
         for entry in read {
-            let number = entry.get("n").unwrap_or(position.number);
-            self.apply(&entry).await?;
+            let number = match (entry.get::<u64>("n"), read_notice(&entry)) {
+                (Some(number), Ok(notice)) => {
+                    self.apply(notice).await;
+                    number
+                }
+                _ => {
+                    self.pass_over(&entry).await?;
+                    position.number
+                }
+            };
             position = Position { number, place: entry.id, ..position };
         }
         if !is_whole && next.is_none() {
@@ -189,19 +250,26 @@ impl Follower {
         Ok(position)
     }
 
-    /// Removes here what another gateway has removed.
-    async fn apply(&mut self, entry: &StreamId) -> Result<(), Failure> {
-        let text: String = entry.get("r").unwrap_or_default();
-        if entry.get("s") != Some(notice::sum(&text)) {
+    /// Passes over a line of the log that is not what was written, if it still is not when it is read again.
+    async fn pass_over(&mut self, entry: &StreamId) -> Result<(), Failure> {
+        if self.strange.0 != entry.id {
+            self.strange = (entry.id.clone(), 0);
+        }
+        self.strange.1 += 1;
+        if self.strange.1 < REDIS_STRANGE_MAX {
             return Err(Failure::garbled("a removal in the log is not what was written"));
         }
-        let Ok(notice) = serde_json::from_str::<Notice>(&text) else {
-            tracing::warn!(
-                place = entry.id,
-                "a removal that a newer gateway made is not understood"
-            );
-            return Ok(());
-        };
+        self.bridge().await?;
+        let place = &entry.id;
+        self.tell_of_loss(format!(
+            "a removal in the log ({place}) can not be read; repeat the last ones"
+        ));
+        Ok(())
+    }
+
+    /// Removes here what another gateway has removed.
+    async fn apply(&mut self, notice: Option<Notice>) {
+        let Some(notice) = notice else { return };
         if let Some((shape, reaches_ns)) = notice.epoch()
             && (self.epochs.len() < REDIS_SHAPES_MAX || self.epochs.contains_key(&shape))
         {
@@ -211,10 +279,11 @@ impl Follower {
         if notice.by != self.redis.node {
             self.remove(notice.selector(self.redis.clock.wall())).await;
         }
-        Ok(())
     }
 
     async fn remove(&self, selector: Selector) {
+        // Memory at once: a disk may take its time.
+        self.cache.remove_from(selector.clone(), |tier| tier == MEMORY).await;
         let removal = self.cache.remove_from(selector, is_own).await;
         for (tier, error) in removal.failures {
             tracing::warn!(tier, %error, "what another gateway has removed may stay here");
@@ -229,8 +298,9 @@ impl Follower {
         if again.identity != stand.identity || again.number < stand.number {
             return Err(Failure::garbled("the log of removals is another one each time"));
         }
+        secret::restore(&self.redis).await?;
         let epochs = self.redis.keys.removals("epochs");
-        if !self.epochs.is_empty() {
+        if self.redis.is_written && !self.epochs.is_empty() {
             let mut raise = RAISE.prepare_invoke();
             raise.key(&epochs);
             for (shape, reaches_ns) in &self.epochs {
@@ -249,15 +319,24 @@ impl Follower {
         let detail = format!(
             "Redis began anew: removals that other gateways made {since} may not hold here; repeat them"
         );
+        self.tell_of_loss(detail);
+        Ok(Position { identity: stand.identity.clone(), number: 0, place: "0-0".to_owned() })
+    }
+
+    /// Tells people that removals may not hold here.
+    fn tell_of_loss(&mut self, detail: String) {
         tracing::warn!("{detail}");
         self.lost_until = self.redis.clock.wall() + REDIS_LOST_SHOWN;
         self.redis.condition().removals_lost = Some(Trouble { reason: "removals-lost", detail });
-        Ok(Position { identity: stand.identity.clone(), number: 0, place: "0-0".to_owned() })
     }
 
     /// Finds what removals have left behind that are not in the log any more.
     async fn bridge(&mut self) -> Result<(), Failure> {
         let known = self.known_epochs().await?;
+        if known.get(FORGOTTEN).is_some_and(|at| Duration::from_nanos(*at) > self.complete_at) {
+            let detail = "purges of too many kinds were made to know them all; repeat them";
+            self.tell_of_loss(detail.to_owned());
+        }
         for (shape, reaches_ns) in known {
             if self.epochs.get(&shape).is_none_or(|here| *here < reaches_ns)
                 && let Some(selector) = notice::of_epoch(&shape, reaches_ns)
@@ -290,12 +369,39 @@ impl Follower {
         let Ok(text) = serde_json::to_vec(position) else { return };
         let saved = tokio::task::spawn_blocking(move || {
             let part = file.with_extension("part");
-            std::fs::write(&part, text)?;
+            let mut written = std::fs::File::create(&part)?;
+            written.write_all(&text)?;
+            written.sync_data()?;
             std::fs::rename(&part, &file)
         });
-        if let Ok(Err(error)) = saved.await {
-            tracing::debug!(%error, "how far removals were seen is not noted");
+        match tokio::time::timeout(REDIS_FILE_MAX, saved).await {
+            Ok(Ok(Ok(()))) => {}
+            failed => tracing::debug!(?failed, "how far removals were seen is not noted"),
         }
+    }
+}
+
+/// Reads a line of the log: nothing, where a newer gateway has written what is not understood.
+fn read_notice(entry: &StreamId) -> Result<Option<Notice>, Failure> {
+    let text: String = entry.get("r").unwrap_or_default();
+    let sum: Option<String> = entry.get("s");
+    if sum != Some(notice::sum(&text)) {
+        return Err(Failure::garbled("a removal in the log is not what was written"));
+    }
+    let read = serde_json::from_str(&text);
+    if read.is_err() {
+        tracing::warn!(place = entry.id, "a removal that a newer gateway made is not understood");
+    }
+    Ok(read.ok())
+}
+
+impl Stand {
+    /// Returns it, if it can be one.
+    fn checked(self) -> Result<Self, Failure> {
+        let Self { identity, .. } = &self;
+        let is_identity = identity.len() == 32 && identity.bytes().all(|it| it.is_ascii_hexdigit());
+        let strange = || Failure::garbled("the log of removals has a strange identity");
+        is_identity.then_some(self).ok_or_else(strange)
     }
 }
 

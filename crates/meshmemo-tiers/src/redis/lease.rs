@@ -10,8 +10,10 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use meshmemo::{Acquired, HeldLease, Key, Lease, Released, Result};
+use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::failure::Failure;
 use super::scripts::{ACQUIRE, RELEASE, RENEW};
 use super::{Inner, Redis, ms, unique};
 use crate::limits::REDIS_LOOK_LEAST;
@@ -26,12 +28,17 @@ async fn acquire(redis: &Arc<Inner>, key: Key) -> Result<Acquired> {
     let name: Arc<str> = redis.keys.lease(&key).into();
     let token = unique()?;
     let mut hearing = redis.wakes.hear();
+    let mut asking =
+        Asking { redis: Arc::clone(redis), name: Arc::clone(&name), token: token.clone() };
     loop {
         let mut acquire = ACQUIRE.prepare_invoke();
         acquire.key(&*name).key(redis.keys.entry(&key)).arg(&token).arg(ms(redis.lease));
         let answer: String = redis.step(&acquire).await?;
         match answer.as_str() {
-            "held" => return Ok(Acquired::Held(Box::new(Held::new(redis, name, token)))),
+            "held" => {
+                asking.token.clear();
+                return Ok(Acquired::Held(Box::new(Held::new(redis, name, token))));
+            }
             "exempt" => return Ok(Acquired::Exempt),
             left_ms => {
                 // Who holds it may die and say nothing: its lease ends then, at the latest.
@@ -44,6 +51,33 @@ async fn acquire(redis: &Arc<Inner>, key: Key) -> Result<Acquired> {
             }
         }
     }
+}
+
+/// Somebody who asks for a lease. What was taken while nobody waited for the answer any more is given back.
+struct Asking {
+    redis: Arc<Inner>,
+    name: Arc<str>,
+    token: String,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        let token = std::mem::take(&mut self.token);
+        // Without a runtime it ends by itself.
+        if let Ok(runtime) = Handle::try_current()
+            && !token.is_empty()
+        {
+            let (redis, name) = (Arc::clone(&self.redis), Arc::clone(&self.name));
+            runtime.spawn(async move { give_back(&redis, &name, &token, GIVEN_UP).await.ok() });
+        }
+    }
+}
+
+/// Gives a lease back, if it is held by this token; returns whether it was.
+async fn give_back(redis: &Inner, name: &str, token: &str, word: &str) -> Result<u8, Failure> {
+    let mut release = RELEASE.prepare_invoke();
+    release.key(name).arg(token).arg(redis.keys.wakes()).arg(format!("{word} {name}"));
+    redis.step(&release).await
 }
 
 /// What is said when a lease is given back after what it was for has been published.
@@ -76,10 +110,7 @@ impl HeldLease for Held {
                 Released::Published => PUBLISHED,
                 Released::GivenUp => GIVEN_UP,
             };
-            let mut release = RELEASE.prepare_invoke();
-            release.key(&*self.name).arg(&self.token).arg(self.redis.keys.wakes());
-            release.arg(format!("{word} {}", self.name));
-            match self.redis.step::<u8>(&release).await {
+            match give_back(&self.redis, &self.name, &self.token, word).await {
                 Ok(1) => {}
                 Ok(_) => tracing::warn!(lease = %self.name, "a lease had ended before its work"),
                 Err(failure) => tracing::debug!(%failure, "a lease ends by itself"),

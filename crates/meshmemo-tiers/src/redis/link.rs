@@ -17,7 +17,10 @@ use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::servers::Servers;
-use crate::limits::{REDIS_CONNECT_MAX, REDIS_REST_MAX, REDIS_REST_MIN};
+use crate::limits::{
+    REDIS_CHUNK_MAX, REDIS_CLUSTER_CONNECT_MAX, REDIS_CONNECT_MAX, REDIS_NODE_CONNECT_MAX,
+    REDIS_REST_MAX, REDIS_REST_MIN, REDIS_STRIKES_COUNT_FOR, REDIS_STRIKES_MAX,
+};
 
 /// A connection to one server or to a Cluster, as commands see it.
 #[derive(Clone)]
@@ -68,6 +71,9 @@ struct State {
     /// Which connection it is, in their order: who gives one up gives up no later one.
     number: u64,
     rest: Option<Rest>,
+    /// How often it has failed lately, and since when that is counted.
+    strikes: u32,
+    first_strike: Option<Instant>,
 }
 
 /// Why nobody tries to connect now.
@@ -100,6 +106,11 @@ impl Link {
         work: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>,
     ) -> Result<T, Failure> {
         let (mut connection, number) = self.connection().await?;
+        // What one node of a Cluster does is no reason to leave the others, unless it goes on.
+        let strikes_max = match &connection {
+            Connection::Single(_) => 1,
+            Connection::Cluster(_) => REDIS_STRIKES_MAX,
+        };
         let result = match tokio::time::timeout(limit, work(&mut connection)).await {
             Ok(result) => result.map_err(Failure::from),
             Err(_elapsed) => Err(Failure::slow(limit)),
@@ -107,7 +118,7 @@ impl Link {
         if let Err(failure) = &result
             && failure.ends_connection
         {
-            self.give_up(number);
+            self.strike(number, strikes_max);
         }
         result
     }
@@ -128,16 +139,17 @@ impl Link {
         if let Some(live) = self.live()? {
             return Ok(live);
         }
-        let connected = match tokio::time::timeout(REDIS_CONNECT_MAX, self.servers.connect()).await
-        {
+        let limit = self.servers.connect_max();
+        let connected = match tokio::time::timeout(limit, self.servers.connect()).await {
             Ok(connected) => connected,
-            Err(_elapsed) => Err(Failure::slow(REDIS_CONNECT_MAX)),
+            Err(_elapsed) => Err(Failure::slow(limit)),
         };
         let mut state = self.write();
         match connected {
             Ok(connection) => {
                 state.number += 1;
                 state.rest = None;
+                state.first_strike = None;
                 state.connection = Some(connection.clone());
                 Ok((connection, state.number))
             }
@@ -163,9 +175,18 @@ impl Link {
         }
     }
 
-    fn give_up(&self, number: u64) {
+    /// Notes that a connection has failed, and gives it up if it has done so too often lately.
+    fn strike(&self, number: u64, strikes_max: u32) {
         let mut state = self.write();
-        if state.number == number {
+        if state.number != number {
+            return;
+        }
+        let is_lately = state.first_strike.is_some_and(|at| at.elapsed() < REDIS_STRIKES_COUNT_FOR);
+        if !is_lately {
+            (state.strikes, state.first_strike) = (0, Some(now()));
+        }
+        state.strikes += 1;
+        if state.strikes >= strikes_max {
             let given_up = state.connection.take();
             drop(state);
             drop(given_up);
@@ -185,6 +206,11 @@ impl std::fmt::Debug for Link {
 }
 
 impl Servers {
+    /// Returns how long it may take to connect: some nodes of a Cluster may not answer.
+    fn connect_max(&self) -> Duration {
+        if self.is_cluster() { REDIS_CLUSTER_CONNECT_MAX } else { REDIS_CONNECT_MAX }
+    }
+
     /// Connects commands.
     async fn connect(&self) -> Result<Connection, Failure> {
         Ok(match self.infos()? {
@@ -200,8 +226,8 @@ impl Servers {
             several => {
                 let client = ClusterClientBuilder::new(several.iter().cloned())
                     .retries(1)
-                    .connection_timeout(REDIS_CONNECT_MAX)
-                    .response_timeout(REDIS_CONNECT_MAX * 30)
+                    .connection_timeout(REDIS_NODE_CONNECT_MAX)
+                    .response_timeout(REDIS_CHUNK_MAX)
                     .build()?;
                 Connection::Cluster(client.get_async_connection().await?)
             }

@@ -8,8 +8,9 @@ use meshmemo::{Address, Digest, Key, MissReason, Opened, Scope};
 use super::Inner;
 use super::failure::Failure;
 use super::manifest::{self, Line, MANIFEST};
+use super::put::remember_bytes;
 use super::reading::Reading;
-use super::removal::{forget_bytes, retract};
+use super::removal::{forget_bytes, retract, tidy};
 use crate::envelope::{self, Broken, Footer};
 use crate::limits::REDIS_SAME_BYTES_MAX;
 
@@ -36,7 +37,7 @@ pub(super) async fn find(
         redis.ask(cmd("HGET").arg(redis.keys.entry(key)).arg(MANIFEST)).await?;
     let Some(manifest) = manifest else { return Ok(Err(MissReason::Absent)) };
     let Some((line, footer)) = manifest::read(&manifest) else {
-        retract(redis, key, "*").await?;
+        tidy(redis, retract(redis, key, "*")).await;
         return Ok(Err(MissReason::Corrupt));
     };
     let Line::Entry(upload) = line else { return Ok(Err(MissReason::Absent)) };
@@ -49,7 +50,7 @@ pub(super) async fn find(
         }
         Err(Broken::Newer) => Ok(Err(MissReason::Unreadable)),
         Ok(_) | Err(Broken::Corrupt(_)) => {
-            retract(redis, key, &upload.id).await?;
+            tidy(redis, retract(redis, key, &upload.id)).await;
             Ok(Err(MissReason::Corrupt))
         }
     }
@@ -70,12 +71,13 @@ async fn by_digest(
         use meshmemo::Stored;
         match find(redis, &key).await? {
             Ok(found) if found.meta().digest != digest => {
-                forget_bytes(redis, &digest, &key).await?;
+                tidy(redis, forget_bytes(redis, &digest, &key)).await;
             }
             Ok(found) if scope.covers(&found.meta().identity.namespace) => {
+                tidy(redis, remember_bytes(redis, found.meta())).await;
                 return Ok(Opened::Hit(Arc::new(found)));
             }
-            Err(MissReason::Absent) => forget_bytes(redis, &digest, &key).await?,
+            Err(MissReason::Absent) => tidy(redis, forget_bytes(redis, &digest, &key)).await,
             Ok(_) | Err(_) => {}
         }
     }

@@ -71,11 +71,25 @@ impl Notice {
         }
     }
 
+    /// Returns what to remove whenever that is: nothing that was made after the removal.
+    pub(super) fn late_selector(&self) -> Selector {
+        self.selector(Duration::MAX)
+    }
+
+    /// Returns whether another one removes the same, at whatever time.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        Self { at_ns: other.at_ns, ..self.clone() } == *other
+    }
+
+    /// Returns until when it reaches: what was made later is not meant.
+    pub(super) fn reaches_ns(&self) -> u64 {
+        self.created_before_ns.map_or(self.at_ns, |before| before.min(self.at_ns))
+    }
+
     /// Returns the removal's shape as text and until when it reaches; nothing if it is of one key.
     pub(super) fn epoch(&self) -> Option<(String, u64)> {
-        let reaches = self.created_before_ns.map_or(self.at_ns, |before| before.min(self.at_ns));
         let shape = serde_json::to_string(&self.shape).ok()?;
-        self.key.is_none().then_some((shape, reaches))
+        self.key.is_none().then_some((shape, self.reaches_ns()))
     }
 }
 

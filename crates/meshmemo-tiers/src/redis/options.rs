@@ -44,6 +44,18 @@ impl RedisOptions {
         Servers::new(urls).infos().map(drop).map_err(|failure| failure.detail)
     }
 
+    /// Returns a URL as it may be shown: without passwords, and not at all if it can not be read.
+    pub fn masked(url: &str) -> String {
+        let Some(mut read) = ::redis::parse_redis_url(url) else { return "***".to_owned() };
+        if read.password().is_some() && read.set_password(Some("***")).is_err() {
+            return "***".to_owned();
+        }
+        if read.query().is_some() {
+            read.set_query(Some("***"));
+        }
+        read.to_string()
+    }
+
     /// Describes the shared tier of a gateway called `node`; the rest is as most people want it.
     pub fn new(urls: Vec<String>, node: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         Self {

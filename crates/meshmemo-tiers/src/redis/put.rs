@@ -22,12 +22,12 @@ use super::link::Connection;
 use super::manifest::{self, Line, Upload};
 use super::peers::catch_up;
 use super::removal::{forget_bytes, retract};
-use super::scripts::PUBLISH;
+use super::scripts::{PUBLISH, REMEMBER};
 use super::{Inner, ms, unique};
 use crate::envelope::{self, CHUNK_BYTES};
 use crate::limits::{
     REDIS_ATTEMPTS_MAX, REDIS_CHUNK_MAX, REDIS_CHUNKS_AHEAD, REDIS_LINGER, REDIS_MARKER_TTL,
-    REDIS_UPLOAD_MAX,
+    REDIS_SAME_BYTES_TTL, REDIS_UPLOAD_MAX,
 };
 
 /// Keeps an entry.
@@ -69,17 +69,19 @@ pub(super) async fn put(
         match publish(redis, meta, parts, (upload.manifest(footer), lives)).await {
             // A full Redis may have chosen just this one to evict.
             Err(failure) if failure == Failure::evicting() && attempt < REDIS_ATTEMPTS_MAX => {
+                discard(redis, meta, &upload).await;
                 continue;
             }
             published => published?,
         }
         redis.traffic.written_bytes.fetch_add(meta.size_bytes, Ordering::Relaxed);
         let caught_up = catch_up(redis).await;
-        if !ticket.is_valid() {
+        if caught_up.is_err() || !ticket.is_valid() {
+            // What may have been removed meanwhile is not there.
             retract(redis, &meta.key, &upload.id).await?;
-            return Ok(Put::Invalidated);
+            return caught_up.map(|()| Put::Invalidated);
         }
-        return caught_up.map(|()| Put::Stored);
+        return Ok(Put::Stored);
     }
     Err(Failure::evicting())
 }
@@ -115,10 +117,10 @@ async fn write_chunks(redis: &Inner, entry: &Entry, upload: &Upload) -> Result<(
     let name = redis.keys.upload(&meta.key, &upload.id);
     let write = |(number, chunk): (u64, &[u8])| {
         let mut write = pipe();
-        write.hset(&name, upload.chunk(number), chunk).ignore();
+        write.atomic().hset(&name, upload.chunk(number), chunk).ignore();
         write.cmd("PEXPIRE").arg(&name).arg(ms(REDIS_UPLOAD_MAX)).ignore();
         async move {
-            let _place = redis.transfers.acquire().await.expect("the places are never closed");
+            let _place = redis.transfer().await?;
             let work = async |connection: &mut Connection| write.query_async(connection).await;
             link.run::<()>(REDIS_CHUNK_MAX, work).await
         }
@@ -141,10 +143,16 @@ async fn discard(redis: &Inner, meta: &Meta, upload: &Upload) {
     }
 }
 
-/// Notes the key under the digest of the bytes. One that leads nowhere does no harm.
-async fn remember_bytes(redis: &Inner, meta: &Meta) -> Result<(), Failure> {
-    let same_bytes = redis.keys.same_bytes(&meta.digest);
-    redis.change(cmd("SADD").arg(same_bytes).arg(meta.key.to_string())).await
+/// Notes the key under the digest of the bytes, for as long as the entry lives. One that leads nowhere does no
+/// harm.
+pub(super) async fn remember_bytes(redis: &Inner, meta: &Meta) -> Result<(), Failure> {
+    let lives = meta.ttl(redis.clock.wall()).unwrap_or(REDIS_SAME_BYTES_TTL);
+    let mut remember = REMEMBER.prepare_invoke();
+    remember
+        .key(redis.keys.same_bytes(&meta.digest))
+        .arg(meta.key.to_string())
+        .arg(ms(lives).max(1));
+    redis.step(&remember).await
 }
 
 /// Puts an upload of so many chunks in the place of what is there, in one step.

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use meshmemo::{Error, ErrorKind, Meta, Result, Stored};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Inner;
 use super::condition::Use;
 use super::manifest::Upload;
-use super::removal::retract;
+use super::removal::{retract, tidy};
 use crate::envelope::Footer;
 use crate::limits::{REDIS_CHUNK_MAX, REDIS_CHUNKS_AHEAD};
 
@@ -56,7 +57,7 @@ impl Stored for Reading {
             let open = Arc::clone(&open);
             async move {
                 let chunk_start = number * chunk_bytes;
-                let chunk = open.chunk(number).await?;
+                let chunk = fetch(open, number).await?;
                 let at = |position: u64| {
                     let within = position.saturating_sub(chunk_start).min(chunk_bytes);
                     usize::try_from(within).expect("a chunk is small").min(chunk.len())
@@ -68,12 +69,21 @@ impl Stored for Reading {
     }
 }
 
+/// Fetches a chunk, whether or not somebody looks for it meanwhile: who reads slowly takes up nothing.
+#[expect(clippy::disallowed_methods, reason = "its handle ends it")]
+async fn fetch(open: Arc<Open>, number: u64) -> Result<Bytes> {
+    let fetching = AbortOnDropHandle::new(tokio::spawn(async move { open.chunk(number).await }));
+    let failed =
+        |panic| Error::new(ErrorKind::Storage, format!("a chunk can not be read: {panic}"));
+    fetching.await.map_err(failed)?
+}
+
 impl Open {
     async fn chunk(&self, number: u64) -> Result<Bytes> {
         let Some(redis) = self.redis.upgrade() else {
             return Err(Error::new(ErrorKind::Shutdown, "the shared tier is closed"));
         };
-        let _place = redis.transfers.acquire().await.expect("the places are never closed");
+        let _place = redis.transfer().await?;
         let (key, field) = (&self.footer.meta.key, self.upload.chunk(number));
         let retired = format!("{}{}", redis.keys.retired(key), self.upload.id);
         let mut found = None;
@@ -100,9 +110,7 @@ impl Open {
     /// Takes the entry away that is not what was written, so that it is a miss for the next one who asks.
     async fn corrupt(&self, redis: &Arc<Inner>, what: &str) -> Error {
         let meta = &self.footer.meta;
-        if let Err(failure) = retract(redis, &meta.key, &self.upload.id).await {
-            tracing::debug!(%failure, "a broken entry stays in the shared tier");
-        }
+        tidy(redis, retract(redis, &meta.key, &self.upload.id)).await;
         let message = format!("the shared model {} is not what was written: {what}", meta.digest);
         Error::new(ErrorKind::Corrupt, message)
     }

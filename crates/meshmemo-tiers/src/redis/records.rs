@@ -41,7 +41,7 @@ impl Records for Redis {
     fn keep(&self, name: &str, text: String) -> BoxFuture<'static, ()> {
         let (written, wait) = oneshot::channel();
         let record = Record { name: name.to_owned(), text, written };
-        if self.inner.outbox.records.try_send(record).is_err() {
+        if self.inner.is_written && self.inner.outbox.records.try_send(record).is_err() {
             tracing::warn!("Redis does not keep up: a job is known to this gateway alone");
         }
         wait.map(drop).boxed()

@@ -9,12 +9,24 @@ use meshmemo::{Digest, Filter, Gone, Key, Scope, Selector};
 use super::failure::Failure;
 use super::listing::Found;
 use super::manifest::{self, Line};
+use super::peers::repeat_later;
 use super::scripts::REMOVE;
 use super::{Inner, listing, ms};
 use crate::limits::{REDIS_LINGER, REDIS_REMOVALS_AHEAD};
 
-/// Removes what is selected, and lists it.
+/// Removes what is selected, and lists it. What can not be removed now is when it can.
 pub(super) async fn remove(redis: &Arc<Inner>, selector: Selector) -> Result<Vec<Gone>, Failure> {
+    let removed = carry_out(redis, selector.clone()).await;
+    if removed.is_err() {
+        repeat_later(redis, &selector);
+    }
+    removed
+}
+
+pub(super) async fn carry_out(
+    redis: &Arc<Inner>,
+    selector: Selector,
+) -> Result<Vec<Gone>, Failure> {
     match &selector {
         Selector::Key(key) => Ok(take(redis, key, "*").await?.into_iter().collect()),
         Selector::Matching(Filter { key: Some(key), .. }) => {
@@ -47,6 +59,15 @@ async fn remove_all(redis: &Arc<Inner>, selector: &Selector) -> Result<Vec<Gone>
 
 async fn take_found(redis: &Inner, found: Found) -> Result<Option<Gone>, Failure> {
     take(redis, &found.listed.summary.key, &found.upload).await
+}
+
+/// Tidies up after a look-up that found something of no use; the look-up is what it was if that fails.
+pub(super) async fn tidy(redis: &Inner, tidying: impl Future<Output = Result<(), Failure>>) {
+    if redis.is_written
+        && let Err(failure) = tidying.await
+    {
+        tracing::debug!(%failure, "something of no use stays in the shared tier");
+    }
 }
 
 /// Takes an upload away that should not be there.

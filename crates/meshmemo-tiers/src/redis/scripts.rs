@@ -101,6 +101,10 @@ pub(super) static ANNOUNCE: Step = LazyLock::new(|| {
     Script::new(
         r"
         redis.call('SET', KEYS[3], ARGV[3], 'NX')
+        if redis.call('EXISTS', KEYS[2]) == 0 then
+            local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+            if last[1] then redis.call('SET', KEYS[2], last[1][2][2]) end
+        end
         local number = redis.call('INCR', KEYS[2])
         redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'n', number, 'r', ARGV[1], 's', ARGV[7])
         local shape, reaches = ARGV[4], ARGV[5]
@@ -119,6 +123,31 @@ pub(super) static ANNOUNCE: Step = LazyLock::new(|| {
     )
 });
 
+/// Notes until when an entry was removed by its key, if that is later than what is noted.
+///
+/// Keys: the tombstone. Arguments: until when it reaches, in ns; what the note lives, in ms.
+pub(super) static BURY: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        local known = tonumber(redis.call('GET', KEYS[1]) or '0')
+        if known < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+        ",
+    )
+});
+
+/// Notes that an entry has some bytes, for at least as long as it lives.
+///
+/// Keys: the keys of all such entries. Arguments: the key; how long the note lives at least, in ms.
+pub(super) static REMEMBER: Step = LazyLock::new(|| {
+    Script::new(
+        r"
+        redis.call('SADD', KEYS[1], ARGV[1])
+        local left = redis.call('PTTL', KEYS[1])
+        if left < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+        ",
+    )
+});
+
 /// Says where the log stands; a log without an identity is given one.
 ///
 /// Keys: the log, the sequence, the identity. Arguments: an identity. Returns the identity, the number of
@@ -133,7 +162,8 @@ pub(super) static STAND: Step = LazyLock::new(|| {
         end
         local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
         local place = last[1] and last[1][1] or '0-0'
-        return { identity, tonumber(redis.call('GET', KEYS[2]) or '0'), place }
+        local number = redis.call('GET', KEYS[2]) or (last[1] and last[1][2][2]) or '0'
+        return { identity, tonumber(number), place }
         ",
     )
 });
@@ -206,31 +236,29 @@ pub(super) static TAKE_SLOT: Step = LazyLock::new(|| {
     )
 });
 
-/// Lets a slot live on, if it is still held. Keys: the held slots of its backend. Arguments: the token; what it
-/// lives, in ms.
+/// Lets a slot live on, also one that was lost meanwhile: the work is there, whoever else has begun. Keys: the
+/// held slots of its backend. Arguments: the token; what it lives, in ms. Returns whether it was lost.
 pub(super) static RENEW_SLOT: Step = LazyLock::new(|| {
     Script::new(
         r"
-        if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
         local time = redis.call('TIME')
         local now = time[1] * 1000 + math.floor(time[2] / 1000)
-        redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[1])
-        return 1
+        return redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[1])
         ",
     )
 });
 
 /// Leaves the line, or gives a slot back, and wakes who waits for one.
 ///
-/// Keys: the line, when each was seen, what each wants, the held slots of the backend. Arguments: the token; the
-/// channel; what is said there.
+/// Keys: the line, when each was seen, what each wants, and the held slots of each backend at which it may be.
+/// Arguments: the token; the channel; what is said there.
 pub(super) static LEAVE_SLOT: Step = LazyLock::new(|| {
     Script::new(
         r"
         redis.call('ZREM', KEYS[1], ARGV[1])
         redis.call('ZREM', KEYS[2], ARGV[1])
         redis.call('HDEL', KEYS[3], ARGV[1])
-        redis.call('ZREM', KEYS[4], ARGV[1])
+        for i = 4, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1]) end
         redis.call('PUBLISH', ARGV[2], ARGV[3])
         return 1
         ",

@@ -3,6 +3,7 @@
 //! A slot lasts a while and is renewed for as long as its holder lives. A holder that was paused for longer has
 //! lost it, and may work beside the next one: a backend can not be told to stop.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -20,18 +21,28 @@ use crate::limits::REDIS_SLOT_UNSEEN_MAX;
 const SLOTS: &str = "slots";
 
 impl Slots for Redis {
-    fn take(&self, wanted: Vec<Wanted>) -> BoxFuture<'_, Result<TakenSlot>> {
+    fn take<'a>(
+        &'a self,
+        wanted: &'a (dyn Fn() -> Vec<Wanted> + Send + Sync),
+    ) -> BoxFuture<'a, Result<TakenSlot>> {
         take(&self.inner, wanted).boxed()
     }
 }
 
-async fn take(redis: &Arc<Inner>, wanted: Vec<Wanted>) -> Result<TakenSlot> {
+async fn take(
+    redis: &Arc<Inner>,
+    wanted: &(dyn Fn() -> Vec<Wanted> + Send + Sync),
+) -> Result<TakenSlot> {
     let token = unique()?;
-    let mut standing = Standing { redis: Arc::clone(redis), token: token.clone(), held_at: None };
-    let pairs: Vec<_> = wanted.iter().map(|it| (&*it.name, it.concurrency)).collect();
-    let pairs = serde_json::to_string(&pairs).expect("names and numbers are JSON");
+    let mut standing =
+        Standing { redis: Arc::clone(redis), token: token.clone(), may_be_at: BTreeSet::new() };
     let mut hearing = redis.wakes.hear();
     loop {
+        let wanted = wanted();
+        let pairs: Vec<_> = wanted.iter().map(|it| (&*it.name, it.concurrency)).collect();
+        let pairs = serde_json::to_string(&pairs).expect("names and numbers are JSON");
+        // From now on, whatever becomes of the answer.
+        standing.may_be_at.extend(wanted.iter().map(|it| it.name.clone()));
         let mut take = TAKE_SLOT.prepare_invoke();
         for what in ["line", "seen", "wants", "numbers"] {
             take.key(redis.keys.slots(what));
@@ -41,10 +52,8 @@ async fn take(redis: &Arc<Inner>, wanted: Vec<Wanted>) -> Result<TakenSlot> {
         let taken: usize = redis.step(&take).await?;
         if let Some(at) = taken.checked_sub(1) {
             let nowhere = || Failure::garbled(format!("there is no backend {taken}"));
-            let backend = wanted.get(at).ok_or_else(nowhere)?;
-            let name = format!("{}{}", redis.keys.held_slots(), backend.name);
-            standing.held_at = Some(name.clone());
-            return Ok(TakenSlot { at, held: Box::new(Held::new(standing, name)) });
+            let name = wanted.get(at).ok_or_else(nowhere)?.name.clone();
+            return Ok(TakenSlot { held: Box::new(Held::new(standing, &name)), name });
         }
         let _called = hearing.called(SLOTS, redis.wakes.look()).await;
     }
@@ -55,7 +64,8 @@ async fn take(redis: &Arc<Inner>, wanted: Vec<Wanted>) -> Result<TakenSlot> {
 struct Standing {
     redis: Arc<Inner>,
     token: String,
-    held_at: Option<String>,
+    /// The backends at which it has a slot, perhaps: an answer may not have been waited for.
+    may_be_at: BTreeSet<String>,
 }
 
 impl Drop for Standing {
@@ -63,13 +73,15 @@ impl Drop for Standing {
         // Without a runtime it ends by itself.
         let Ok(runtime) = Handle::try_current() else { return };
         let (redis, token) = (Arc::clone(&self.redis), std::mem::take(&mut self.token));
-        let held_at = self.held_at.take();
+        let may_be_at = std::mem::take(&mut self.may_be_at);
         runtime.spawn(async move {
             let mut leave = LEAVE_SLOT.prepare_invoke();
             for what in ["line", "seen", "wants"] {
                 leave.key(redis.keys.slots(what));
             }
-            leave.key(held_at.unwrap_or_else(|| redis.keys.held_slots()));
+            for backend in may_be_at {
+                leave.key(format!("{}{backend}", redis.keys.held_slots()));
+            }
             leave.arg(token).arg(redis.keys.wakes()).arg(format!("left {SLOTS}"));
             if let Err(failure) = redis.step::<u8>(&leave).await {
                 tracing::debug!(%failure, "a slot ends by itself");
@@ -87,7 +99,8 @@ struct Held {
 
 impl Held {
     #[expect(clippy::disallowed_methods, reason = "the handle ends it")]
-    fn new(standing: Standing, name: String) -> Self {
+    fn new(standing: Standing, backend: &str) -> Self {
+        let name = format!("{}{backend}", standing.redis.keys.held_slots());
         let renewing = renew(Arc::clone(&standing.redis), name, standing.token.clone());
         let renewing = AbortOnDropHandle::new(tokio::spawn(renewing));
         Self { _renewing: renewing, _standing: standing }
@@ -102,12 +115,11 @@ async fn renew(redis: Arc<Inner>, name: String, token: String) {
         tokio::time::sleep(redis.lease / 3).await;
         let mut renew = RENEW_SLOT.prepare_invoke();
         renew.key(&name).arg(&token).arg(ms(redis.lease));
-        if let Ok(0) = redis.step::<u8>(&renew).await {
+        if let Ok(1) = redis.step::<u8>(&renew).await {
             tracing::warn!(
                 slot = name,
                 "a slot was lost: its backend may be given more than it takes"
             );
-            return;
         }
     }
 }

@@ -29,9 +29,13 @@ impl ResultCache {
     /// Removes what `selector` selects from every tier, here and at the peers. Generations that run now
     /// will not bring it back.
     pub async fn remove(&self, selector: Selector) -> Removal {
-        // First: who publishes after the removal here has seen what is announced.
-        let told = self.announce(&selector).await;
-        let mut removal = self.remove_from(selector, |_| true).await;
+        // Before: who publishes after the removal here has seen what is announced. And after: what a peer
+        // has brought nearer in between is gone then.
+        let mut told = self.announce(&selector).await;
+        let mut removal = self.remove_from(selector.clone(), |_| true).await;
+        if told.is_ok() {
+            told = self.announce(&selector).await;
+        }
         removal.failures.extend(told.err().map(|error| (PEERS, error)));
         removal
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use meshmemo::{Warm, Warmed};
+use meshmemo::{Mode, Warm, Warmed};
 use meshmemo_gateway::TUNNELS_MAX;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -70,8 +70,8 @@ async fn serve_until_told(config: Config) -> Result<Stopped> {
     warn_of_exposure(&state);
     warn_of_backend(&state);
     output::say(&format!("meshmemo listens on {}://{address}", state.scheme()))?;
-    go_on(&state).await;
     let watching = start_watching(&state);
+    go_on(&state).await;
     let warming = AbortOnDropHandle::new(start_warming(&state));
     let stopped = serve(listener, Arc::clone(&state), stop).await;
     drop((warming, watching));
@@ -170,9 +170,20 @@ async fn take_part(state: Arc<State>) {
 /// Takes slots at backends that other gateways use too.
 async fn take_slots(state: Arc<State>) {
     let (Some(redis), Some(gateway)) = (&state.redis, state.backend.gateway()) else { return };
+    if state.config.redis.as_ref().is_none_or(|redis| redis.mode == Mode::ReadOnly) {
+        return;
+    }
     let backends = gateway.backends();
-    let names = backends.views().into_iter().map(|view| view.url).collect();
+    let names = backends.views().into_iter().map(|view| shared_name(&view.url, &state.node));
+    let names = names.collect();
     backends.queue().take_slots(Arc::new(redis.clone()), names).await;
+}
+
+/// Returns what a backend is called by all gateways: one that listens on loopback is another one on each host.
+fn shared_name(url: &str, host: &str) -> String {
+    let address = url.split_once("://").map_or(url, |(_, address)| address);
+    let is_loopback = ["127.", "localhost", "[::1]"].iter().any(|it| address.starts_with(it));
+    if is_loopback { format!("{host} {url}") } else { url.to_owned() }
 }
 
 /// Not among the process's tasks: nobody waits for them at the end.

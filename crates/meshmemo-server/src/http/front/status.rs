@@ -30,7 +30,7 @@ pub(super) async fn status(
 ) -> Result<Response, Problem> {
     let failed = |message: &str| Report::Failed(message.to_owned());
     let (report, stored) = match state.jobs.find_anywhere(id, own).await {
-        FoundJob::Unknown => (Report::Processing, None),
+        FoundJob::Unknown | FoundJob::Unsure => (Report::Processing, None),
         FoundJob::Forgotten => (failed("this job is not remembered any more"), None),
         FoundJob::Job(job) => match job.state {
             JobState::Running => (Report::Processing, None),
