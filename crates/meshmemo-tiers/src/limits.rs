@@ -87,6 +87,10 @@ pub(crate) const REDIS_CONNECT_MAX: Duration = Duration::from_secs(1);
 pub(crate) const REDIS_CLUSTER_CONNECT_MAX: Duration = Duration::from_secs(4);
 pub(crate) const REDIS_NODE_CONNECT_MAX: Duration = Duration::from_millis(300);
 
+/// How long a node of a Cluster may take to answer, also when it is looked whether it does: one that hangs is
+/// waited for so long while the others are connected to.
+pub(crate) const REDIS_NODE_MAX: Duration = Duration::from_secs(2);
+
 /// How many failures in how long a time end the connection to a Cluster.
 pub(crate) const REDIS_STRIKES_MAX: u32 = 3;
 pub(crate) const REDIS_STRIKES_COUNT_FOR: Duration = Duration::from_secs(10);

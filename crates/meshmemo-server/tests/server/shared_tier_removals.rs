@@ -165,3 +165,56 @@ fn one_tier_is_cleared_here_alone() {
     assert_eq!(found.cache_status(), "meshmemo; hit; detail=redis");
     assert_eq!(own_entries(&gateways.houses[1]), 2, "others keep what they have");
 }
+
+#[test]
+fn a_removal_during_a_pause_is_carried_out_in_redis_when_it_goes_on() {
+    let gateways = Gateways::before(2, 1, Protocol::Generic, &[]);
+    furnish(&gateways);
+    gateways.redis.pause();
+    let answer = gateways.houses[0].post("/api/cache/clear", &json!({}));
+    assert_eq!(answer.status, 500, "{answer:?}");
+    gateways.redis.resume();
+    eventually("nobody has anything", || {
+        let keys = gateways.redis.command("KEYS meshmemo:*:entry").unwrap_or_default();
+        keys.starts_with("*0") && own_entries(&gateways.houses[1]) == 0
+    });
+    eventually("nothing waits any more", || gateways.houses[0].health()["tiers"]["redis"] == "ok");
+}
+
+#[test]
+fn a_log_that_lost_its_count_or_has_a_strange_line_is_followed_on() {
+    let gateways = Gateways::before(2, 1, Protocol::Generic, &[]);
+    furnish(&gateways);
+    gateways.redis.command("DEL meshmemo:{removals}:sequence");
+    gateways.houses[0].post("/api/cache/clear", &json!({})).ok();
+    within(REACHES_MAX, "a clear", || own_entries(&gateways.houses[1]) == 0);
+    furnish(&gateways);
+    gateways.redis.command("XADD meshmemo:{removals}:log * n 1000 r nonsense");
+    eventually("it is passed over, and people are told", || {
+        gateways.houses[1].health()["reasons"]["redis"].to_string().contains("can not be read")
+    });
+    gateways.houses[0].post("/api/cache/clear", &json!({})).ok();
+    eventually("later ones are seen", || own_entries(&gateways.houses[1]) == 0);
+}
+
+#[test]
+fn a_gateway_that_forgot_how_far_it_had_come_looks_for_what_was_removed() {
+    let mut gateways = Gateways::before(2, 1, Protocol::Generic, &[]);
+    furnish(&gateways);
+    gateways.houses[1].end();
+    gateways.houses[0].post("/api/cache/clear", &json!({})).ok();
+    let dir = gateways.houses[1].dir();
+    std::fs::write(gateways.houses[1].data_dir().join("removals"), b"").unwrap();
+    gateways.houses[1] = gateways.one_more(&dir);
+    eventually("it has learned", || own_entries(&gateways.houses[1]) == 0);
+}
+
+#[test]
+fn removals_that_are_out_of_sight_are_told_of() {
+    let gateways = Gateways::before(1, 1, Protocol::Generic, &[]);
+    gateways.redis.command("ACL SETUSER default -xread");
+    let reason = || gateways.houses[0].health()["reasons"]["redis"].to_string();
+    eventually("it is told", || reason().contains("removals-unseen"));
+    gateways.redis.command("ACL SETUSER default +xread");
+    eventually("it is over", || gateways.houses[0].health()["tiers"]["redis"] == "ok");
+}

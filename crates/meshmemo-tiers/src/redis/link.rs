@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::failure::Failure;
 use super::servers::Servers;
 use crate::limits::{
-    REDIS_CHUNK_MAX, REDIS_CLUSTER_CONNECT_MAX, REDIS_CONNECT_MAX, REDIS_NODE_CONNECT_MAX,
+    REDIS_CLUSTER_CONNECT_MAX, REDIS_CONNECT_MAX, REDIS_NODE_CONNECT_MAX, REDIS_NODE_MAX,
     REDIS_REST_MAX, REDIS_REST_MIN, REDIS_STRIKES_COUNT_FOR, REDIS_STRIKES_MAX,
 };
 
@@ -227,7 +227,7 @@ impl Servers {
                 let client = ClusterClientBuilder::new(several.iter().cloned())
                     .retries(1)
                     .connection_timeout(REDIS_NODE_CONNECT_MAX)
-                    .response_timeout(REDIS_CHUNK_MAX)
+                    .response_timeout(REDIS_NODE_MAX)
                     .build()?;
                 Connection::Cluster(client.get_async_connection().await?)
             }

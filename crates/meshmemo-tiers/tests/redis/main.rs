@@ -5,3 +5,4 @@
 mod conformance;
 mod corruption;
 mod lease;
+mod reading;
