@@ -47,8 +47,8 @@ lint-python: tools
 	$(PYTHON_TOOLS)/ruff check tests/tools && $(PYTHON_TOOLS)/ruff format --check tests/tools
 	$(PYTHON_TOOLS)/mypy --strict tests/tools && $(PYTHON_TOOLS)/pyright --pythonpath $(PYTHON_TOOLS)/python tests/tools
 	$(PYTHON_TOOLS)/ruff check $(PACKAGE) && $(PYTHON_TOOLS)/ruff format --check $(PACKAGE)
-	$(PYTHON_TOOLS)/ruff check --config $(PACKAGE)/pyproject.toml examples/python
-	$(PYTHON_TOOLS)/ruff format --config $(PACKAGE)/pyproject.toml --check examples/python
+	$(PYTHON_TOOLS)/ruff check --config $(PACKAGE)/pyproject.toml examples/python examples/cluster
+	$(PYTHON_TOOLS)/ruff format --config $(PACKAGE)/pyproject.toml --check examples/python examples/cluster
 	cd $(PACKAGE) && MYPYPATH=python $(PACKAGE_TOOLS)/mypy python/meshmemo && $(PACKAGE_TOOLS)/pyright --pythonpath $(PACKAGE_TOOLS)/python --project .
 
 fmt:

@@ -5,7 +5,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -29,6 +28,7 @@ impl Queue {
     pub async fn take_slots(&self, slots: Arc<dyn Slots>, names: Vec<String>) {
         let shared = &self.shared;
         shared.change(|line| line.lanes.iter_mut().for_each(crate::lane::Lane::share));
+        let mut is_alone = false;
         loop {
             if self.wanted().is_empty() {
                 let _either = tokio::time::timeout(LOOK, shared.has_changed.notified()).await;
@@ -42,13 +42,13 @@ impl Queue {
             };
             match select(slots.take(&asked), pin!(self.nobody_waits())).await {
                 Either::Left((Ok(taken), _)) => {
-                    shared.is_alone.store(false, Ordering::Release);
+                    is_alone = false;
                     if let Some(lane) = names.iter().position(|name| *name == taken.name) {
                         shared.grant(lane, taken.held);
                     }
                 }
                 Either::Left((Err(error), _)) => {
-                    if !shared.is_alone.swap(true, Ordering::AcqRel) {
+                    if !std::mem::replace(&mut is_alone, true) {
                         tracing::warn!(%error, "what backends do is counted for this gateway alone");
                     }
                     let load = |lane: &usize| shared.lock().lanes[*lane].load();
@@ -60,11 +60,6 @@ impl Queue {
                 Either::Right(((), _)) => {}
             }
         }
-    }
-
-    /// Returns whether slots should be shared, and can not be.
-    pub fn is_counting_alone(&self) -> bool {
-        self.shared.is_alone.load(Ordering::Acquire)
     }
 
     /// Lists at which backends somebody would begin, and how much each does at a time.

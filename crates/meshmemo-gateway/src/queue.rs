@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,8 +51,6 @@ pub(crate) struct Shared {
     slots: Mutex<HashMap<usize, Vec<Box<dyn HeldSlot>>>>,
     /// Tells who takes slots that somebody may want one.
     pub(crate) has_changed: Notify,
-    /// Whether slots should be shared, and are not.
-    pub(crate) is_alone: AtomicBool,
     waiting_max: usize,
     clock: Arc<dyn Clock>,
     /// How long the last piece of work took: what a caller who is sent away is told.
@@ -78,7 +76,6 @@ impl Queue {
             line,
             slots: Mutex::default(),
             has_changed: Notify::new(),
-            is_alone: AtomicBool::new(false),
             waiting_max,
             clock,
             last_work_ms,

@@ -78,14 +78,19 @@ impl fmt::Display for Broken {
 
 /// Returns the footer that seals a payload.
 pub fn seal(meta: &Meta, payload: &[u8]) -> Vec<u8> {
+    seal_in(CHUNK_BYTES, meta, payload)
+}
+
+/// Returns the footer that seals a payload in chunks of so many bytes.
+pub(crate) fn seal_in(chunk_bytes: u32, meta: &Meta, payload: &[u8]) -> Vec<u8> {
     let fields = fields::write(meta);
     let mut footer = Writer::default();
-    footer.u32(CHUNK_BYTES);
+    footer.u32(chunk_bytes);
     footer.u64(payload.len() as u64);
     footer.raw(meta.digest.as_bytes());
     footer.raw(meta.key.as_bytes());
     footer.raw(&fields);
-    for chunk in payload.chunks(CHUNK_BYTES as usize) {
+    for chunk in payload.chunks(chunk_bytes as usize) {
         footer.u64(XxHash3_64::oneshot(chunk));
     }
     footer.u32(u32::try_from(fields.len()).expect("what is known of an entry has no 4 GiB"));

@@ -74,6 +74,10 @@ pub(crate) const RECENCY_MAX_BYTES: u64 = 1 << 30;
 /// How many connections carry the bytes of entries to Redis and back.
 pub(crate) const REDIS_BULK_LINKS: usize = 4;
 
+/// Bytes of a chunk in Redis: with what Redis adds to it, just what its allocator has for a mebibyte. One of a
+/// whole mebibyte would take a quarter more.
+pub(crate) const REDIS_CHUNK_BYTES: u32 = (1 << 20) - 64;
+
 /// How many chunks of entries are on their way at a time; the next one waits.
 pub(crate) const REDIS_TRANSFERS_MAX: usize = 64;
 

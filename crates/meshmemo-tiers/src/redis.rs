@@ -18,6 +18,7 @@ mod manifest;
 mod notice;
 mod options;
 mod peers;
+mod position;
 mod pulse;
 mod put;
 mod reading;
@@ -36,7 +37,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use ::redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation};
+use ::redis::{Cmd, FromRedisValue, ScriptInvocation};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use meshmemo::{
@@ -50,7 +51,7 @@ use condition::{Condition, Use};
 use failure::Failure;
 use follower::Follower;
 use keys::Keys;
-use link::{Connection, Link};
+use link::{Ask, Link};
 pub use options::RedisOptions;
 use peers::Removals;
 use records::Outbox;
@@ -147,6 +148,11 @@ impl Redis {
         Ok(secret::agree(&self.inner, own).await?)
     }
 
+    /// Returns whether Redis did what it was last asked to.
+    pub fn is_well(&self) -> bool {
+        self.inner.condition().is_well()
+    }
+
     /// Returns what has gone to Redis and come from it.
     pub fn traffic(&self) -> RedisTraffic {
         self.inner.traffic.view()
@@ -165,27 +171,23 @@ impl Inner {
 
     /// Sends a small command that reads.
     async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
-        self.small(Use::Read, async |connection| command.query_async(connection).await).await
+        self.small(Use::Read, Ask::Command(command)).await
     }
 
     /// Sends a small command that writes.
     async fn change<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
-        self.small(Use::Write, async |connection| command.query_async(connection).await).await
+        self.small(Use::Write, Ask::Command(command)).await
     }
 
     /// Runs a script, which writes.
     async fn step<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Failure> {
-        self.small(Use::Write, async |connection| script.invoke_async(connection).await).await
+        self.small(Use::Write, Ask::Script(script)).await
     }
 
     /// Does something small, and notes how it ended and how long it took.
-    async fn small<T>(
-        &self,
-        what: Use,
-        work: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>,
-    ) -> Result<T, Failure> {
+    async fn small<T: FromRedisValue>(&self, what: Use, ask: Ask<'_>) -> Result<T, Failure> {
         let started_at = self.clock.now();
-        let done = self.control.run(REDIS_CONTROL_MAX, work).await;
+        let done = self.control.ask(REDIS_CONTROL_MAX, ask).await;
         self.note(what, &done);
         if done.is_ok() {
             self.traffic.note_latency(self.clock.now().saturating_sub(started_at));

@@ -121,9 +121,7 @@ pub(super) async fn health(
     let is_operator = caller.may(Right::Observe);
     let queue = state.backend.queue();
     let url = is_operator.then(|| url(&backends)).flatten();
-    let is_shared = state.redis.is_some() && state.backend.gateway().is_some();
-    let is_counted_for_all = is_shared && !queue.is_counting_alone();
-    let counted_for = if is_counted_for_all { "cluster" } else { "gateway" };
+    let counted_for = if state.counts_for_all() == Some(true) { "cluster" } else { "gateway" };
     let load = Load { working: queue.working(), queued: queue.depth(), counted_for, backends };
     let report = |key: &Arc<ApiKey>| CallerReport {
         name: key.record.name.clone(),
@@ -182,7 +180,7 @@ fn url(backends: &[BackendState]) -> Option<String> {
 fn warnings(state: &State) -> BTreeMap<&'static str, &'static str> {
     let is_named = state.config.backend.is_model_named();
     let model = (!is_named).then_some(("model_id", MODEL_NOT_NAMED));
-    let is_alone = state.backend.queue().is_counting_alone();
+    let is_alone = state.counts_for_all() == Some(false);
     let slots = is_alone.then_some(("concurrency", COUNTING_ALONE));
     model.into_iter().chain(slots).collect()
 }

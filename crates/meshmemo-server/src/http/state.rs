@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meshmemo::{Clock, Freshness, ResultCache, Tier, Usage};
+use meshmemo::{Clock, Freshness, Mode, ResultCache, Tier, Usage};
 use meshmemo_gateway::{Jobs, Secret, Uploads};
 use meshmemo_tiers::{Disk, Redis};
 use tokio::sync::Semaphore;
@@ -101,6 +101,14 @@ impl State {
     /// Returns what the disk holds.
     pub fn disk_usage(&self) -> Option<Usage> {
         self.disk.as_ref()?.status().usage
+    }
+
+    /// Returns whether what backends do at a time should be counted for all gateways together, and whether it
+    /// is; nothing where there is nothing to share.
+    pub fn counts_for_all(&self) -> Option<bool> {
+        let (redis, config) = (self.redis.as_ref()?, self.config.redis.as_ref()?);
+        let is_shared = self.backend.gateway().is_some() && config.mode != Mode::ReadOnly;
+        is_shared.then(|| redis.is_well())
     }
 
     /// Returns the wall time in seconds since the Unix epoch.

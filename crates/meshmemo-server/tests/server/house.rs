@@ -228,6 +228,12 @@ impl House {
         assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
     }
 
+    /// Sends the server a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let script = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    }
+
     /// Waits for the server's end: it says nothing more, and standard output is closed.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let more = self.said.get_mut().unwrap().recv_timeout(END_WAIT);

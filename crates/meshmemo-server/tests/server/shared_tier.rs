@@ -89,6 +89,59 @@ fn a_holder_that_dies_in_the_middle_is_replaced_and_nobody_hangs() {
 }
 
 #[test]
+fn a_holder_that_is_paused_beyond_its_time_and_comes_back_does_no_harm() {
+    let gateways =
+        Gateways::before(2, 1, Protocol::Generic, &["--redis-lease", "1s", "--concurrency", "2"]);
+    gateways.backends[0].close_gate();
+    let first = crate::answer::start(gateways.ask(0, 1));
+    gateways.backends[0].wait_until_begun(1);
+    gateways.houses[0].signal("STOP");
+    let second = crate::answer::start(gateways.ask(1, 1));
+    // The lease of who stands still ends, and the other one begins.
+    gateways.backends[0].wait_until_begun(2);
+    gateways.backends[0].open_gate();
+    let second = crate::answer::RUNTIME.block_on(second).unwrap().unwrap();
+    gateways.houses[0].signal("CONT");
+    let first = crate::answer::RUNTIME.block_on(first).unwrap().unwrap();
+    let made = same(vec![first, second]);
+    for house in &gateways.houses {
+        house.forget_memory();
+        assert_eq!(send(ask(house, 1)).ok().body, made.body);
+    }
+    assert_eq!(gateways.begun(), 2);
+}
+
+#[test]
+fn what_does_not_reach_redis_before_the_end_is_told_of() {
+    let mut gateways = Gateways::before(1, 1, Protocol::Generic, &["--drain-timeout", "500ms"]);
+    gateways.backends[0].close_gate();
+    let asked = crate::answer::start(gateways.ask(0, 1));
+    gateways.backends[0].wait_until_begun(1);
+    gateways.redis.pause();
+    gateways.backends[0].open_gate();
+    crate::answer::RUNTIME.block_on(asked).unwrap().unwrap().ok();
+    gateways.houses[0].terminate();
+    assert_eq!(gateways.houses[0].wait().code(), Some(1), "something was dropped");
+    let log = gateways.houses[0].log();
+    assert!(log.contains("results did not reach a slower tier in time"), "{log}");
+    gateways.redis.resume();
+}
+
+#[test]
+fn the_example_of_three_gateways_shows_one_generation_for_each_key() {
+    let python = crate::house::in_repository("target/tools/venv/bin/python");
+    let run = std::process::Command::new(python)
+        .arg(crate::house::in_repository("examples/cluster/run.py"))
+        .args(["--meshmemo", env!("CARGO_BIN_EXE_meshmemo"), "--redis-server"])
+        .arg(crate::house::in_repository("target/tools/redis/redis-server"))
+        .args(["--seconds", "0.2", "--requests", "60", "--keys", "5"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{said}{}", String::from_utf8_lossy(&run.stderr));
+}
+
+#[test]
 fn who_is_first_in_each_line_takes_turns_and_no_server_works_at_two() {
     let gateways = Gateways::before(5, 2, Protocol::Generic, &["--queue", "100"]);
     let requests = (0..100).map(|number| gateways.ask(number % 5, number)).collect();

@@ -125,6 +125,7 @@ fn a_key_that_left_the_log_is_found_by_its_tombstone() {
 fn a_redis_that_begins_anew_empties_nobody_and_people_are_told() {
     let mut gateways = Gateways::before(2, 1, Protocol::Generic, &[]);
     furnish(&gateways);
+    gateways.houses[0].delete(&format!("/api/cache/entries/{}", "0".repeat(64)));
     gateways.redis.restart();
     let reasons = |house: &House| house.health()["reasons"]["redis"].to_string();
     for house in &gateways.houses {

@@ -77,6 +77,7 @@ fn a_full_redis_and_a_replica_serve_what_they_have_and_the_trouble_ends_by_itsel
     redis.command("REPLICAOF 127.0.0.1 1");
     redis.command("CONFIG SET replica-serve-stale-data yes");
     wait_for(&house, "read-only");
+    assert_eq!(house.health()["tiers"]["redis"], "degraded", "it can still be read");
     house.coarse("horse.png", 3);
     redis.command("REPLICAOF NO ONE");
     eventually("it is well", || reason(&house) == "none");

@@ -32,7 +32,7 @@ impl Condition {
         match (what, failure) {
             (Use::Read, _) => self.reads = trouble,
             // Where there is no connection, nothing can be read either.
-            (Use::Write, Some(failure)) if failure.ends_connection => {
+            (Use::Write, Some(failure)) if failure.ends_connection && !failure.is_of_writes() => {
                 (self.reads, self.writes) = (trouble.clone(), trouble);
             }
             (Use::Write, Some(_)) => self.writes = trouble,
@@ -47,6 +47,11 @@ impl Condition {
                 tracing::warn!(reason, detail, "the shared tier is in trouble");
             }
         }
+    }
+
+    /// Returns whether what was last read and written could be.
+    pub(super) fn is_well(&self) -> bool {
+        self.trouble().is_none()
     }
 
     fn trouble(&self) -> Option<&Trouble> {

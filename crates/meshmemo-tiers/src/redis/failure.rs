@@ -18,6 +18,14 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// Why something failed whose connection had broken.
+    pub(super) const CUT: &str = "cut";
+
+    /// Returns whether it says nothing of reading.
+    pub(super) fn is_of_writes(&self) -> bool {
+        matches!(self.reason, "full" | "read-only" | "not-writing")
+    }
+
     /// It did not answer in time.
     pub(super) fn slow(limit: Duration) -> Self {
         let detail = format!("no answer within {limit:?}");
@@ -70,7 +78,8 @@ impl From<RedisError> for Failure {
             (Kind::InvalidClientConfig, _) => ("malformed-url", true),
             (Kind::Io, _) if error.is_connection_refusal() => ("unreachable", true),
             (Kind::Io, _) if error.is_timeout() => ("slow", true),
-            (Kind::Io, _) if error.is_connection_dropped() => ("cut", true),
+            (Kind::Io, _) if error.to_string().contains("certificate") => ("tls", true),
+            (Kind::Io, _) if error.is_connection_dropped() => (Self::CUT, true),
             (Kind::Extension, _) => ("refused", false),
             _ => ("unreachable", true),
         };

@@ -8,7 +8,6 @@
 //! How far this gateway has come outlives it, in a file. Nothing is ever dropped wholesale.
 
 use std::collections::HashMap;
-use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +16,16 @@ use ::redis::cmd;
 use ::redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use meshmemo::{Key, ResultCache, Scope, Selector, Trouble};
-use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use super::link::Link;
+use super::link::{Ask, Link};
 use super::notice::{self, Notice};
 use super::peers::{Followed, tell_waiting};
+use super::position::{Noted, Position};
 use super::scripts::{RAISE, STAND};
 use super::{Inner, Redis, ms, secret, unique};
 use crate::limits::{
-    REDIS_CONTROL_MAX, REDIS_FILE_MAX, REDIS_FOLLOW_WAIT, REDIS_LOOKS_AHEAD, REDIS_LOST_SHOWN,
+    REDIS_CONTROL_MAX, REDIS_FOLLOW_WAIT, REDIS_LOOKS_AHEAD, REDIS_LOST_SHOWN,
     REDIS_NOTICES_AT_A_TIME, REDIS_REST_MAX, REDIS_REST_MIN, REDIS_SHAPES_MAX, REDIS_STRANGE_MAX,
     REDIS_UNSEEN_MAX,
 };
@@ -43,7 +42,7 @@ pub(super) struct Follower {
     cache: ResultCache,
     /// A connection of its own: most of the time it waits.
     link: Link,
-    file: Option<PathBuf>,
+    noted: Noted,
     position: Option<Position>,
     /// Until when removals of each shape reach, in ns since the Unix epoch.
     epochs: HashMap<String, u64>,
@@ -54,17 +53,6 @@ pub(super) struct Follower {
     is_adrift: bool,
     /// The line of the log that is not what was written, and how often it was read.
     strange: (String, u32),
-}
-
-/// How far a gateway has come in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Position {
-    /// Which log: one that begins anew is another one.
-    identity: String,
-    /// The number of the last removal.
-    number: u64,
-    /// Its place in the log.
-    place: String,
 }
 
 /// Where the log stands.
@@ -80,21 +68,12 @@ impl Follower {
         cache: ResultCache,
         file: Option<PathBuf>,
     ) -> Self {
-        let text = match file.clone() {
-            Some(file) => tokio::time::timeout(REDIS_FILE_MAX, tokio::fs::read(file)).await.ok(),
-            None => None,
-        };
-        let text = text.and_then(|read| match read {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(_) => Some(Vec::new()),
-        });
-        let position = text.as_ref().and_then(|text| serde_json::from_slice(text).ok());
-        let is_adrift = text.is_some() && position.is_none();
+        let noted = Noted::open(file).await;
+        let (position, is_adrift) = (noted.position.clone(), noted.is_lost);
         Self {
             cache,
             link: Link::new(&redis.servers),
-            file,
+            noted,
             position,
             epochs: HashMap::new(),
             complete_at: Duration::ZERO,
@@ -145,19 +124,19 @@ impl Follower {
             Some(position)
                 if position.identity != stand.identity || position.number > stand.number =>
             {
-                self.begin_anew(&stand).await?
+                self.begin_anew(&position, &stand).await?
             }
             Some(position) => self.read(position, stand.number).await?,
         };
         self.redis.removals.followed.send_replace(Followed::To(position.number));
         let is_news = before.as_ref() != Some(&position);
+        if is_news {
+            self.noted.keep(&position).await;
+        }
         self.position = Some(position);
         self.complete_at = self.redis.clock.wall();
         if self.complete_at >= self.lost_until {
             self.redis.condition().removals_lost = None;
-        }
-        if is_news {
-            self.save().await;
         }
         Ok(())
     }
@@ -171,9 +150,8 @@ impl Follower {
             stand.key(self.redis.keys.removals(what));
         }
         stand.arg(unique()?);
-        let work = async |connection: &mut _| stand.invoke_async(connection).await;
         let (identity, number, place): (String, u64, String) =
-            self.link.run(REDIS_CONTROL_MAX, work).await?;
+            self.link.ask(REDIS_CONTROL_MAX, Ask::Script(&stand)).await?;
         Stand { identity, number, place }.checked()
     }
 
@@ -182,10 +160,10 @@ impl Follower {
         let removals = |what| self.redis.keys.removals(what);
         let get = cmd("MGET").arg(removals("identity")).arg(removals("sequence")).to_owned();
         let (identity, number): (Option<String>, Option<u64>) =
-            self.link.query(REDIS_CONTROL_MAX, &get).await?;
+            self.link.ask(REDIS_CONTROL_MAX, Ask::Command(&get)).await?;
         let mut last = cmd("XREVRANGE");
         last.arg(removals("log")).arg("+").arg("-").arg("COUNT").arg(1);
-        let last: StreamRangeReply = self.link.query(REDIS_CONTROL_MAX, &last).await?;
+        let last: StreamRangeReply = self.link.ask(REDIS_CONTROL_MAX, Ask::Command(&last)).await?;
         let place = last.ids.into_iter().next().map_or_else(|| "0-0".to_owned(), |last| last.id);
         let nobody = || Failure::garbled("no gateway that writes has joined yet");
         Stand { identity: identity.ok_or_else(nobody)?, number: number.unwrap_or(0), place }
@@ -214,7 +192,7 @@ impl Follower {
             .arg("STREAMS");
         read.arg(self.redis.keys.removals("log")).arg(&position.place);
         let limit = REDIS_FOLLOW_WAIT + REDIS_CONTROL_MAX;
-        let reply: Option<StreamReadReply> = self.link.query(limit, &read).await?;
+        let reply: Option<StreamReadReply> = self.link.ask(limit, Ask::Command(&read)).await?;
         let read = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|stream| stream.ids);
         let read: Vec<StreamId> = read.collect();
         let numbered =
@@ -292,7 +270,7 @@ impl Follower {
 
     /// Begins with a log that begins anew: Redis was restarted without it. What it knew of removals is
     /// told to it, and what it can not know any more, to people.
-    async fn begin_anew(&mut self, stand: &Stand) -> Result<Position, Failure> {
+    async fn begin_anew(&mut self, before: &Position, stand: &Stand) -> Result<Position, Failure> {
         // What a bit on the way has changed is no news.
         let again = self.look().await?;
         if again.identity != stand.identity || again.number < stand.number {
@@ -319,7 +297,10 @@ impl Follower {
         let detail = format!(
             "Redis began anew: removals that other gateways made {since} may not hold here; repeat them"
         );
-        self.tell_of_loss(detail);
+        // Where nobody has ever removed anything, nothing was lost.
+        if before.number > 0 {
+            self.tell_of_loss(detail);
+        }
         Ok(Position { identity: stand.identity.clone(), number: 0, place: "0-0".to_owned() })
     }
 
@@ -360,24 +341,7 @@ impl Follower {
 
     async fn known_epochs(&self) -> Result<HashMap<String, u64>, Failure> {
         let epochs = self.redis.keys.removals("epochs");
-        self.link.query(REDIS_CONTROL_MAX, cmd("HGETALL").arg(epochs)).await
-    }
-
-    /// Notes how far it has come, for the next start. If that is lost, more is read again.
-    async fn save(&self) {
-        let (Some(file), Some(position)) = (self.file.clone(), &self.position) else { return };
-        let Ok(text) = serde_json::to_vec(position) else { return };
-        let saved = tokio::task::spawn_blocking(move || {
-            let part = file.with_extension("part");
-            let mut written = std::fs::File::create(&part)?;
-            written.write_all(&text)?;
-            written.sync_data()?;
-            std::fs::rename(&part, &file)
-        });
-        match tokio::time::timeout(REDIS_FILE_MAX, saved).await {
-            Ok(Ok(Ok(()))) => {}
-            failed => tracing::debug!(?failed, "how far removals were seen is not noted"),
-        }
+        self.link.ask(REDIS_CONTROL_MAX, Ask::Command(cmd("HGETALL").arg(epochs))).await
     }
 }
 

@@ -10,8 +10,10 @@ use std::time::Duration;
 use ::redis::aio::{ConnectionLike, MultiplexedConnection};
 use ::redis::cluster::ClusterClientBuilder;
 use ::redis::cluster_async::ClusterConnection;
+use ::redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisFuture, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisFuture, RedisResult,
+    ScriptInvocation, Value,
 };
 use tokio::time::Instant;
 
@@ -57,6 +59,35 @@ impl ConnectionLike for Connection {
     }
 }
 
+/// What Redis is asked.
+#[derive(Clone, Copy)]
+pub(super) enum Ask<'a> {
+    Command(&'a Cmd),
+    Script(&'a ScriptInvocation<'a>),
+    Together(&'a Pipeline),
+    /// A command for one server of several.
+    At(&'a str, &'a Cmd),
+}
+
+impl Ask<'_> {
+    async fn of<T: FromRedisValue>(self, connection: &mut Connection) -> RedisResult<T> {
+        match (self, connection) {
+            (Self::Script(script), connection) => script.invoke_async(connection).await,
+            (Self::Together(pipeline), connection) => pipeline.query_async(connection).await,
+            (Self::At(server, command), Connection::Cluster(cluster)) => {
+                let (host, port) = server.rsplit_once(':').unwrap_or((server, ""));
+                let (host, port) = (host.to_owned(), port.parse().unwrap_or_default());
+                let one = SingleNodeRoutingInfo::ByAddress { host, port };
+                let one = RoutingInfo::SingleNode(one);
+                Ok(T::from_redis_value(cluster.route_command(command.clone(), one).await?)?)
+            }
+            (Self::Command(command) | Self::At(_, command), connection) => {
+                command.query_async(connection).await
+            }
+        }
+    }
+}
+
 /// A connection that heals.
 pub(super) struct Link {
     servers: Arc<Servers>,
@@ -90,20 +121,24 @@ impl Link {
         Self { servers, state, connecting: tokio::sync::Mutex::default() }
     }
 
-    /// Sends one command.
-    pub(super) async fn query<T: FromRedisValue>(
+    /// Asks something, within a limit that the connecting does not count to. What a connection is in the way of
+    /// that has broken since it was last used is asked once more, on a new one: whatever is asked may be done
+    /// twice.
+    pub(super) async fn ask<T: FromRedisValue>(
         &self,
         limit: Duration,
-        command: &Cmd,
+        what: Ask<'_>,
     ) -> Result<T, Failure> {
-        self.run(limit, async |connection| command.query_async(connection).await).await
+        match self.ask_once(limit, what).await {
+            Err(failure) if failure.reason == Failure::CUT => self.ask_once(limit, what).await,
+            answered => answered,
+        }
     }
 
-    /// Runs something on the connection, within a limit that the connecting does not count to.
-    pub(super) async fn run<T>(
+    async fn ask_once<T: FromRedisValue>(
         &self,
         limit: Duration,
-        work: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>,
+        what: Ask<'_>,
     ) -> Result<T, Failure> {
         let (mut connection, number) = self.connection().await?;
         // What one node of a Cluster does is no reason to leave the others, unless it goes on.
@@ -111,7 +146,7 @@ impl Link {
             Connection::Single(_) => 1,
             Connection::Cluster(_) => REDIS_STRIKES_MAX,
         };
-        let result = match tokio::time::timeout(limit, work(&mut connection)).await {
+        let result = match tokio::time::timeout(limit, what.of(&mut connection)).await {
             Ok(result) => result.map_err(Failure::from),
             Err(_elapsed) => Err(Failure::slow(limit)),
         };

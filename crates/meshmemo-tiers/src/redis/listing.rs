@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use ::redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use ::redis::{Cmd, FromRedisValue, RedisResult, Value, cmd};
+use ::redis::{FromRedisValue, Value, cmd};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use meshmemo::{Cursor, Key, Listed, Page, Scope, Summary};
 
 use super::Inner;
 use super::condition::Use;
 use super::failure::Failure;
-use super::link::Connection;
+use super::link::Ask;
 use super::manifest::{self, Line, MANIFEST};
 use crate::envelope;
 use crate::limits::{REDIS_CONTROL_MAX, REDIS_LOOKS_AHEAD, REDIS_SCAN_COUNT};
@@ -121,25 +120,7 @@ async fn scan(
     let mut scan = cmd("SCAN");
     scan.arg(position).arg("MATCH").arg(redis.keys.all_entries());
     scan.arg("COUNT").arg(REDIS_SCAN_COUNT).arg("TYPE").arg("hash");
-    let work = async |connection: &mut Connection| ask_server(connection, server, &scan).await;
-    let scanned = redis.control.run(REDIS_CONTROL_MAX, work).await;
+    let scanned = redis.control.ask(REDIS_CONTROL_MAX, Ask::At(server, &scan)).await;
     redis.note(Use::Read, &scanned);
     scanned
-}
-
-async fn ask_server<T: FromRedisValue>(
-    connection: &mut Connection,
-    server: &str,
-    command: &Cmd,
-) -> RedisResult<T> {
-    match (connection, server.rsplit_once(':')) {
-        (Connection::Cluster(cluster), Some((host, port))) => {
-            let (host, port) = (host.to_owned(), port.parse().unwrap_or_default());
-            let one = SingleNodeRoutingInfo::ByAddress { host, port };
-            let answer =
-                cluster.route_command(command.clone(), RoutingInfo::SingleNode(one)).await?;
-            Ok(T::from_redis_value(answer)?)
-        }
-        (connection, _) => command.query_async(connection).await,
-    }
 }

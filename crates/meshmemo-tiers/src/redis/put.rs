@@ -18,16 +18,16 @@ use tokio::task::JoinHandle;
 
 use super::condition::Use;
 use super::failure::Failure;
-use super::link::Connection;
+use super::link::Ask;
 use super::manifest::{self, Line, Upload};
 use super::peers::catch_up;
 use super::removal::{forget_bytes, retract};
 use super::scripts::{PUBLISH, REMEMBER};
 use super::{Inner, ms, unique};
-use crate::envelope::{self, CHUNK_BYTES};
+use crate::envelope;
 use crate::limits::{
-    REDIS_ATTEMPTS_MAX, REDIS_CHUNK_MAX, REDIS_CHUNKS_AHEAD, REDIS_LINGER, REDIS_MARKER_TTL,
-    REDIS_SAME_BYTES_TTL, REDIS_UPLOAD_MAX,
+    REDIS_ATTEMPTS_MAX, REDIS_CHUNK_BYTES, REDIS_CHUNK_MAX, REDIS_CHUNKS_AHEAD, REDIS_LINGER,
+    REDIS_MARKER_TTL, REDIS_SAME_BYTES_TTL, REDIS_UPLOAD_MAX,
 };
 
 /// Keeps an entry.
@@ -53,7 +53,7 @@ pub(super) async fn put(
     for attempt in 1.. {
         let upload = Upload {
             id: unique()?,
-            chunk_count: meta.size_bytes.div_ceil(u64::from(CHUNK_BYTES)),
+            chunk_count: meta.size_bytes.div_ceil(u64::from(REDIS_CHUNK_BYTES)),
             size_bytes: meta.size_bytes,
             digest: meta.digest,
         };
@@ -108,7 +108,9 @@ impl Sealing {
 /// Seals an entry; summing up many bytes would keep others waiting.
 fn seal(entry: &Arc<Entry>) -> JoinHandle<Vec<u8>> {
     let entry = Arc::clone(entry);
-    tokio::task::spawn_blocking(move || envelope::seal(entry.meta(), entry.body()))
+    tokio::task::spawn_blocking(move || {
+        envelope::seal_in(REDIS_CHUNK_BYTES, entry.meta(), entry.body())
+    })
 }
 
 /// Writes the chunks, where nobody sees them yet.
@@ -121,11 +123,10 @@ async fn write_chunks(redis: &Inner, entry: &Entry, upload: &Upload) -> Result<(
         write.cmd("PEXPIRE").arg(&name).arg(ms(REDIS_UPLOAD_MAX)).ignore();
         async move {
             let _place = redis.transfer().await?;
-            let work = async |connection: &mut Connection| write.query_async(connection).await;
-            link.run::<()>(REDIS_CHUNK_MAX, work).await
+            link.ask::<()>(REDIS_CHUNK_MAX, Ask::Together(&write)).await
         }
     };
-    let chunks = (0..).zip(entry.body().chunks(CHUNK_BYTES as usize));
+    let chunks = (0..).zip(entry.body().chunks(REDIS_CHUNK_BYTES as usize));
     let written = stream::iter(chunks.map(write)).buffered(REDIS_CHUNKS_AHEAD);
     let written = written.try_for_each(|()| async { Ok(()) }).await;
     redis.note(Use::Write, &written);

@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Inner;
 use super::condition::Use;
+use super::link::Ask;
 use super::manifest::Upload;
 use super::removal::{retract, tidy};
 use crate::envelope::Footer;
@@ -89,7 +90,8 @@ impl Open {
         let mut found = None;
         for place in [redis.keys.entry(key), retired] {
             let get = cmd("HGET").arg(place).arg(&field).to_owned();
-            let chunk = redis.bulk().query::<Option<Vec<u8>>>(REDIS_CHUNK_MAX, &get).await;
+            let chunk =
+                redis.bulk().ask::<Option<Vec<u8>>>(REDIS_CHUNK_MAX, Ask::Command(&get)).await;
             redis.note(Use::Read, &chunk);
             found = chunk?;
             if found.is_some() {

@@ -63,6 +63,7 @@ pub(super) static ACQUIRE: Step = LazyLock::new(|| {
             return 'exempt'
         end
         if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'held' end
+        if redis.call('GET', KEYS[1]) == ARGV[1] then return 'held' end
         return tostring(redis.call('PTTL', KEYS[1]))
         ",
     )
@@ -197,6 +198,9 @@ pub(super) static TAKE_SLOT: Step = LazyLock::new(|| {
         local token, lives, waits = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
         local time = redis.call('TIME')
         local now = time[1] * 1000 + math.floor(time[2] / 1000)
+        for at, wanted in ipairs(cjson.decode(ARGV[4])) do
+            if redis.call('ZSCORE', prefix .. wanted[1], token) then return at end
+        end
         for _, gone in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', now - waits)) do
             redis.call('ZREM', line, gone)
             redis.call('ZREM', seen, gone)

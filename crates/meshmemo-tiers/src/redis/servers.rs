@@ -18,7 +18,10 @@ impl Servers {
         let read = |(at, url): (usize, &String)| {
             url.as_str().into_connection_info().map_err(|error| {
                 let which = if urls.len() == 1 { String::new() } else { format!(" {}", at + 1) };
-                Failure::malformed(format!("the Redis URL{which} can not be read: {error}"))
+                let wanted = "it must be such as redis://user:password@host:6379/0";
+                let why = error.to_string();
+                let why = why.split(" - ").next().unwrap_or_default();
+                Failure::malformed(format!("the Redis URL{which} can not be read: {why}; {wanted}"))
             })
         };
         let infos = urls.iter().enumerate().map(read).collect();

@@ -5,6 +5,7 @@ use std::sync::Weak;
 
 use meshmemo::{Cause, Removals, ResultStats, TierReport, Usage};
 use meshmemo_gateway::{BackendView, LaneCounts, LaneView};
+use meshmemo_tiers::Redis;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -27,6 +28,7 @@ impl Collector for FromState {
         lookups(&stats, &mut encoder)?;
         holdings(&state, &stats, &tiers, &mut encoder)?;
         conditions(&tiers, &mut encoder)?;
+        shared_tier(&state, &stats, &mut encoder)?;
         generations(&stats, &mut encoder)?;
         backends(&state, &mut encoder)?;
         access(&state, &mut encoder)?;
@@ -112,6 +114,33 @@ fn conditions(tiers: &[TierReport], to: &mut DescriptorEncoder<'_>) -> Result<()
     };
     let healths: Vec<_> = tiers.iter().map(health).collect();
     gauges(to, "tier_health", "How a tier is, and why", &healths)
+}
+
+/// What has gone to the tier that gateways share and come from it, and what has not.
+fn shared_tier(
+    state: &State,
+    stats: &ResultStats,
+    to: &mut DescriptorEncoder<'_>,
+) -> Result<(), fmt::Error> {
+    let Some(redis) = &state.redis else { return Ok(()) };
+    let traffic = redis.traffic();
+    let moved = [("read", traffic.read_bytes), ("written", traffic.written_bytes)];
+    let moved = moved.map(|(way, bytes)| (vec![("tier", Redis::NAME), ("direction", way)], bytes));
+    counters(to, "tier_moved_bytes", "Bytes of entries that a tier was given, and gave", &moved)?;
+    let oversized = [(vec![("tier", Redis::NAME)], traffic.oversized)];
+    let help = "Entries that were too large to be shared";
+    counters(to, "tier_oversized", help, &oversized)?;
+    let dropped = [(Vec::new(), stats.requests.writes_dropped)];
+    counters(
+        to,
+        "writes_dropped",
+        "Writes that were given up, as too many were under way",
+        &dropped,
+    )?;
+    let alone = float((state.counts_for_all() == Some(false)).into());
+    let help =
+        "Whether what backends do is counted for this gateway alone, though it should not be";
+    gauges(to, "counting_alone", help, &[(Vec::new(), alone)])
 }
 
 fn generations(stats: &ResultStats, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
