@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use meshmemo_tiers::testing::{RedisCluster, RedisServer};
+
 use crate::answer::{send, send_all};
 use crate::gateways::{Gateways, ask, eventually, redis_stats, same};
 use crate::stand_in::{Protocol, StandIn};
@@ -213,6 +215,28 @@ fn a_job_is_asked_after_anywhere_also_when_who_took_it_is_dead() {
     eventually("it has failed", || {
         gateways.houses[2].get(&format!("/status/{lost}")).status != 200
             || status(&gateways.houses[2], &lost) != "processing"
+    });
+}
+
+#[test]
+fn a_cluster_is_to_gateways_what_one_server_is() {
+    let cluster = RedisCluster::start();
+    let (urls, none) = (cluster.urls().join(","), RedisServer::start());
+    let gateways = Gateways::with_url(none, &urls, 3, 2, Protocol::Generic, &["--queue", "100"]);
+    let requests = (0..60).map(|number| gateways.ask(number % 3, number / 6)).collect();
+    for answer in send_all(requests) {
+        answer.ok();
+    }
+    assert_eq!(gateways.begun(), 10, "one for each of ten keys");
+    assert!(gateways.backends.iter().all(|backend| backend.most_at_once() == 1));
+    let listed = gateways.houses[0].get("/api/cache/entries").ok().json();
+    assert_eq!(listed["total"], 10);
+    gateways.houses[1].post("/api/cache/clear", &serde_json::json!({})).ok();
+    eventually("the clear reaches all", || {
+        gateways
+            .houses
+            .iter()
+            .all(|house| house.get("/api/cache/entries").ok().json()["total"] == 0)
     });
 }
 
