@@ -53,7 +53,7 @@ use follower::Follower;
 use keys::Keys;
 use link::{Ask, Link};
 pub use options::RedisOptions;
-use peers::Removals;
+use peers::{Followed, Removals};
 use records::Outbox;
 use servers::Servers;
 pub use traffic::RedisTraffic;
@@ -130,6 +130,7 @@ impl Redis {
     /// this one lives, hears what others publish, and removes here what they remove. How far it has come with
     /// removals outlives the process in a file, if there is one.
     pub async fn take_part(&self, cache: ResultCache, file: Option<PathBuf>) {
+        self.inner.removals.followed.send_replace(Followed::NotNow);
         let follower = Follower::open(&self.inner, cache, file).await;
         let redis = || Arc::clone(&self.inner);
         tokio::join!(

@@ -27,7 +27,8 @@ impl ResultCache {
     pub(crate) async fn finish(&self, afterwards: Afterwards, ticket: &Ticket) {
         let Afterwards { writes, unfinished, lease, replaced } = afterwards;
         let publish_and_release = async {
-            let are_kept = self.write_behind(writes, ticket, lease.is_some()).await;
+            let are_kept =
+                self.write_behind(writes, ticket, (lease.is_some(), replaced.as_ref())).await;
             let released = if are_kept { Released::Published } else { Released::GivenUp };
             if let Some(lease) = lease {
                 self.bounded(TIER_WRITE_MAX, lease.release(released)).await;
@@ -46,21 +47,26 @@ impl ResultCache {
         &self,
         writes: Vec<(Arc<Entry>, Arc<GuardedTier>)>,
         ticket: &Ticket,
-        is_leased: bool,
+        (is_leased, replaced): (bool, Option<&Filter>),
     ) -> bool {
         let Some((first, _)) = writes.first() else { return false };
         let (writer, has_room) = Writer::add(&self.inner.writing_behind, first.meta().size_bytes);
         // Who holds a lease publishes whatever else is going on: others wait for it.
         if !has_room && !is_leased {
-            for (entry, _) in &writes {
+            for (entry, tier) in &writes {
                 let namespace = &entry.meta().identity.namespace;
                 self.count(namespace, |stats| stats.writes_dropped += 1);
+                remove_replaced(tier, replaced).await;
             }
             return false;
         }
         let mut are_all_kept = true;
         for (entry, tier) in writes {
-            are_all_kept &= tier.put(entry, ticket.clone()).await;
+            let is_kept = tier.put(entry, ticket.clone()).await;
+            if !is_kept {
+                remove_replaced(&tier, replaced).await;
+            }
+            are_all_kept &= is_kept;
         }
         drop(writer);
         are_all_kept
@@ -69,6 +75,13 @@ impl ResultCache {
     /// Returns how many results are on their way to tiers that no answer waits for.
     pub fn writing_behind(&self) -> usize {
         self.inner.writing_behind.writers.load(Ordering::Acquire)
+    }
+}
+
+/// Takes away what a tier has of what was to be replaced there: or the old one would come back from it.
+async fn remove_replaced(tier: &GuardedTier, replaced: Option<&Filter>) {
+    if let Some(replaced) = replaced {
+        let _counted = tier.remove(Selector::Matching(replaced.clone())).await;
     }
 }
 

@@ -80,6 +80,15 @@ impl Gateways {
         house
     }
 
+    /// Starts one more that is to reach Redis at another address, and may not yet.
+    pub(crate) fn late(&self, redis_url: &str) -> House {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        std::fs::write(dir.path().join("meshmemo.toml"), GENERIC).unwrap();
+        let mut flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
+        flags[1] = redis_url;
+        House::in_dir(&dir, &flags)
+    }
+
     /// Prepares a generation at one of them; the seed makes its key.
     pub(crate) fn ask(&self, house: usize, seed: usize) -> RequestBuilder {
         ask(&self.houses[house], seed)

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use meshmemo_tiers::testing::{Harm, TamperingProxy};
 use serde_json::{Value, json};
 
 use crate::answer::send;
-use crate::gateways::{Gateways, eventually, redis_stats, within};
+use crate::gateways::{Gateways, ask, eventually, redis_stats, within};
 use crate::house::House;
 use crate::stand_in::Protocol;
 
@@ -218,4 +219,32 @@ fn removals_that_are_out_of_sight_are_told_of() {
     eventually("it is told", || reason().contains("removals-unseen"));
     gateways.redis.command("ACL SETUSER default +xread");
     eventually("it is over", || gateways.houses[0].health()["tiers"]["redis"] == "ok");
+}
+
+#[test]
+fn a_refresh_that_redis_does_not_take_does_not_bring_the_old_one_back() {
+    let gateways = Gateways::before(2, 1, Protocol::Generic, &[]);
+    furnish(&gateways);
+    let old = send(gateways.ask(1, 1)).ok();
+    gateways.redis.command("ACL SETUSER default -hset");
+    gateways.backends[0].padding(10_000);
+    send(gateways.ask(0, 1).header("cache-control", "no-cache")).ok();
+    eventually("the old one is gone", || {
+        gateways.redis.command("KEYS meshmemo:*:entry").unwrap_or_default().starts_with("*1")
+    });
+    gateways.redis.command("ACL SETUSER default +hset");
+    eventually("nobody serves it", || send(gateways.ask(1, 1)).ok().body != old.body);
+}
+
+#[test]
+fn what_was_removed_before_a_gateway_reached_redis_is_not_here_either() {
+    let gateways = Gateways::before(1, 1, Protocol::Generic, &[]);
+    let proxy = TamperingProxy::start(gateways.redis.port());
+    proxy.set(Harm::CutAfter(0));
+    let late = gateways.late(&proxy.url());
+    send(ask(&late, 1)).ok();
+    assert_eq!(own_entries(&late), 1);
+    gateways.houses[0].post("/api/cache/clear", &json!({})).ok();
+    proxy.set(Harm::None);
+    eventually("it has learned", || own_entries(&late) == 0);
 }

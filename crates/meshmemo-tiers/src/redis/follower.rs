@@ -49,8 +49,6 @@ pub(super) struct Follower {
     /// When it was last known to have seen everything, since the Unix epoch.
     complete_at: Duration,
     lost_until: Duration,
-    /// Whether it was here before, and it is not known how far it had come.
-    is_adrift: bool,
     /// The line of the log that is not what was written, and how often it was read.
     strange: (String, u32),
 }
@@ -69,7 +67,7 @@ impl Follower {
         file: Option<PathBuf>,
     ) -> Self {
         let noted = Noted::open(file).await;
-        let (position, is_adrift) = (noted.position.clone(), noted.is_lost);
+        let position = noted.position.clone();
         Self {
             cache,
             link: Link::new(&redis.servers),
@@ -78,7 +76,6 @@ impl Follower {
             epochs: HashMap::new(),
             complete_at: Duration::ZERO,
             lost_until: Duration::ZERO,
-            is_adrift,
             strange: (String::new(), 0),
             redis: Arc::clone(redis),
         }
@@ -170,14 +167,9 @@ impl Follower {
             .checked()
     }
 
-    /// Joins the others: what they removed before does not concern what is here.
+    /// Joins the others: what they have removed is not here either.
     async fn join(&mut self, stand: Stand) -> Result<Position, Failure> {
-        if self.is_adrift {
-            self.bridge().await?;
-            self.is_adrift = false;
-        } else {
-            self.epochs = self.known_epochs().await?;
-        }
+        self.bridge().await?;
         let Stand { identity, number, place } = stand;
         Ok(Position { identity, number, place })
     }
@@ -259,12 +251,15 @@ impl Follower {
         }
     }
 
-    async fn remove(&self, selector: Selector) {
+    async fn remove(&mut self, selector: Selector) {
         // Memory at once: a disk may take its time.
         self.cache.remove_from(selector.clone(), |tier| tier == MEMORY).await;
         let removal = self.cache.remove_from(selector, is_own).await;
-        for (tier, error) in removal.failures {
-            tracing::warn!(tier, %error, "what another gateway has removed may stay here");
+        if let Some((tier, error)) = removal.failures.first() {
+            self.tell_of_loss(format!(
+                "what another gateway has removed may stay in the tier `{tier}` here, which could not \
+                 remove it: {error}; repeat it"
+            ));
         }
     }
 
@@ -372,7 +367,7 @@ impl Stand {
 /// Looks whether an entry was removed by its key after it was made.
 async fn is_removed(redis: &Inner, key: Key, created: Duration) -> Result<Option<Key>, Failure> {
     let removed: Option<u64> = redis.ask(cmd("GET").arg(redis.keys.tombstone(&key))).await?;
-    Ok(removed.filter(|removed| notice::ns(created) <= *removed).map(|_| key))
+    Ok(removed.filter(|removed| notice::ns(created) < *removed).map(|_| key))
 }
 
 /// Returns whether a tier is this gateway's alone.

@@ -118,7 +118,9 @@ fn note_waiting(redis: &Inner) {
 async fn tell(redis: &Inner, notice: &Notice) -> Result<(), Failure> {
     if let Some(key) = notice.key.as_ref().and_then(|key| key.parse().ok()) {
         let mut bury = BURY.prepare_invoke();
-        bury.key(redis.keys.tombstone(&key)).arg(notice.reaches_ns()).arg(ms(REDIS_TOMBSTONE_TTL));
+        bury.key(redis.keys.tombstone(&key))
+            .arg(notice.reaches_ns().saturating_sub(1))
+            .arg(ms(REDIS_TOMBSTONE_TTL));
         redis.step::<()>(&bury).await?;
     }
     let text =

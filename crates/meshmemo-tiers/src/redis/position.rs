@@ -1,7 +1,7 @@
-//! How far a gateway has come in the log of removals, noted in a file for its next start. If the note is lost,
-//! that is known, and what was removed meanwhile is looked for.
+//! How far a gateway has come in the log of removals, noted in a file for its next start. Without a note, what
+//! was removed before is looked for.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,6 @@ pub(super) struct Noted {
     file: Option<PathBuf>,
     /// What was noted at the start.
     pub(super) position: Option<Position>,
-    /// Whether there was a note that can not be read.
-    pub(super) is_lost: bool,
 }
 
 impl Noted {
@@ -36,15 +34,9 @@ impl Noted {
             Some(file) => tokio::time::timeout(REDIS_FILE_MAX, tokio::fs::read(file)).await.ok(),
             None => None,
         };
-        let text = text.and_then(|read| match read {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(_) => Some(Vec::new()),
-        });
-        let position: Option<Position> =
-            text.as_ref().and_then(|text| serde_json::from_slice(text).ok());
-        let is_lost = text.is_some() && position.is_none();
-        Self { file, position, is_lost }
+        let text = text.and_then(Result::ok);
+        let position = text.and_then(|text| serde_json::from_slice(&text).ok());
+        Self { file, position }
     }
 
     /// Notes a position. If that does not come to pass, more is read again.

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use ::redis::{cmd, pipe};
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use meshmemo::{Entry, Meta, Put, Stored, Ticket};
+use meshmemo::{Entry, Filter, Meta, Put, Selector, Stored, Ticket};
 
 use tokio::task::JoinHandle;
 
@@ -20,14 +20,14 @@ use super::condition::Use;
 use super::failure::Failure;
 use super::link::Ask;
 use super::manifest::{self, Line, Upload};
-use super::peers::catch_up;
+use super::peers::{catch_up, repeat_later};
 use super::removal::{forget_bytes, retract};
 use super::scripts::{PUBLISH, REMEMBER};
 use super::{Inner, ms, unique};
 use crate::envelope;
 use crate::limits::{
-    REDIS_ATTEMPTS_MAX, REDIS_CHUNK_BYTES, REDIS_CHUNK_MAX, REDIS_CHUNKS_AHEAD, REDIS_LINGER,
-    REDIS_MARKER_TTL, REDIS_SAME_BYTES_TTL, REDIS_UPLOAD_MAX,
+    REDIS_ATTEMPTS_MAX, REDIS_CHUNK_BYTES, REDIS_CHUNK_MAX, REDIS_CHUNKS_AHEAD, REDIS_CONTROL_MAX,
+    REDIS_LINGER, REDIS_MARKER_TTL, REDIS_SAME_BYTES_TTL, REDIS_UPLOAD_MAX,
 };
 
 /// Keeps an entry.
@@ -69,16 +69,20 @@ pub(super) async fn put(
         match publish(redis, meta, parts, (upload.manifest(footer), lives)).await {
             // A full Redis may have chosen just this one to evict.
             Err(failure) if failure == Failure::evicting() && attempt < REDIS_ATTEMPTS_MAX => {
-                discard(redis, meta, &upload).await;
+                unpublish(redis, meta, &upload).await;
                 continue;
             }
-            published => published?,
+            Err(failure) => {
+                unpublish(redis, meta, &upload).await;
+                return Err(failure);
+            }
+            Ok(()) => {}
         }
         redis.traffic.written_bytes.fetch_add(meta.size_bytes, Ordering::Relaxed);
         let caught_up = catch_up(redis).await;
         if caught_up.is_err() || !ticket.is_valid() {
             // What may have been removed meanwhile is not there.
-            retract(redis, &meta.key, &upload.id).await?;
+            unpublish(redis, meta, &upload).await;
             return caught_up.map(|()| Put::Invalidated);
         }
         return Ok(Put::Stored);
@@ -139,9 +143,28 @@ async fn write_chunks(redis: &Inner, entry: &Entry, upload: &Upload) -> Result<(
 /// Takes an upload away that comes to nothing. It ends by itself, but where memory is short every bit counts.
 async fn discard(redis: &Inner, meta: &Meta, upload: &Upload) {
     let name = redis.keys.upload(&meta.key, &upload.id);
-    if let Err(failure) = redis.change::<()>(cmd("UNLINK").arg(name)).await {
+    if let Err(failure) = unlink(redis, &name).await {
         tracing::debug!(%failure, "an upload that came to nothing ends by itself");
     }
+}
+
+/// Sees to it that an upload is not there whose publication may have come to pass, or may yet: first so that it
+/// can not any more. What can not be done now is done when Redis takes it.
+async fn unpublish(redis: &Inner, meta: &Meta, upload: &Upload) {
+    let name = redis.keys.upload(&meta.key, &upload.id);
+    let gone = match unlink(redis, &name).await {
+        Ok(()) => retract(redis, &meta.key, &upload.id).await,
+        Err(failure) => Err(failure),
+    };
+    if gone.is_err() {
+        repeat_later(redis, &Selector::Matching(Filter::replaced_by(meta)));
+    }
+}
+
+/// Unlinks a name. That this succeeds says nothing of whether anything can be kept.
+async fn unlink(redis: &Inner, name: &str) -> Result<(), Failure> {
+    let unlink = cmd("UNLINK").arg(name).to_owned();
+    redis.control.ask(REDIS_CONTROL_MAX, Ask::Command(&unlink)).await
 }
 
 /// Notes the key under the digest of the bytes, for as long as the entry lives. One that leads nowhere does no
